@@ -1,0 +1,98 @@
+# `make help` lists the targets; BUILD.md says how to do the same without make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Variables to set on the command line: make VENV=.venv-latest REQUIREMENTS=requirements-latest.txt PYTHON=python3.13 test
+PYTHON ?=
+VENV ?= .venv
+REQUIREMENTS ?= requirements.txt
+WORKDIR ?= workdirs
+VIDEOS ?=
+PYTEST_ARGS ?=
+
+bin := $(VENV)/bin
+# One stamp per requirements file, so that changing the stack installs it.
+stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
+
+# Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
+define find_python
+for name in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
+  for candidate in $$(type -aP "$$name"); do \
+    if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+        >/dev/null 2>&1; then \
+      echo "$$candidate"; exit; \
+    fi; \
+  done; \
+done
+endef
+
+.PHONY: help
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: install
+install: $(stamp)  ## make the environment in .venv, nothing else
+
+$(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
+	@python=$$($(find_python)); \
+	if [ -z "$$python" ]; then \
+	  echo "error: no working Python 3.11 to 3.13 with venv and ensurepip found$(if $(PYTHON), as $(PYTHON));" \
+	    "name one: make PYTHON=/path/to/python3.11 install" >&2; \
+	  exit 1; \
+	fi; \
+	echo "making $(VENV) with $$python ($$("$$python" --version)) from $(REQUIREMENTS)"; \
+	"$$python" -m venv "$(VENV)"
+	@rm -f $(VENV)/.installed-*
+	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(bin)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: test
+test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
+	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-jax
+test-jax: $(stamp)  ## run the layer tests on JAX
+	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(stamp)  ## check style and format
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+
+.PHONY: types
+types: $(stamp)  ## check the type hints
+	$(bin)/mypy
+
+.PHONY: imports
+imports: $(stamp)  ## check who imports whom
+	$(bin)/lint-imports
+
+.PHONY: format
+format: $(stamp)  ## mend style and format where that can be done by itself
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+.PHONY: demo
+demo: $(stamp)  ## run the whole path on generated videos, or with VIDEOS=path on your path/<class>/*
+ifeq ($(VIDEOS),)
+	$(bin)/python -m tfrecords_tools.make_demo --output_dir=$(WORKDIR)/demo/generated
+	$(bin)/python -m tfrecords_tools.convert --dataset=hmdb51 --resize=112x112 --flow=dis --workers=0 \
+	  --videos_dir=$(WORKDIR)/demo/generated/videos --splits_dir=$(WORKDIR)/demo/generated/splits \
+	  --output_dir=$(WORKDIR)/demo/records
+	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir=$(WORKDIR)/demo/records \
+	  --workdir=$(WORKDIR)/demo/run
+else
+	@out="$(WORKDIR)/demo-$$(basename "$(VIDEOS)")"; set -x; \
+	$(bin)/python -m tfrecords_tools.convert --dataset=folder --resize=148x112 --flow=dis --workers=0 \
+	  --videos_dir="$(VIDEOS)" --output_dir="$$out/records"; \
+	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir="$$out/records" --workdir="$$out/run"
+endif
+
+.PHONY: clean
+clean:  ## remove the environment, caches and build products; results in workdirs stay
+	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

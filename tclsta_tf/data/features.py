@@ -1,0 +1,130 @@
+"""Feature files: what a trained stream says about every video, one tf.train.Example each.
+
+Keys: `id`, `label`, `positions` int64 [N]; float32 as raw bytes: `alpha` [N, D] (features after spatial attention),
+`temporal_attention` [N], `spatial_attention` [N, h, w], `scores` [C]; `shape` int64 (N, D, h, w, C).
+"""
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf.data import pipeline
+
+_LIGHT = ("temporal_attention", "spatial_attention", "scores")
+
+
+def write(path: pathlib.Path, ids: Iterable[str], batches: Iterable[dict[str, np.ndarray]]) -> int:
+    """Writes the videos of all batches; the file appears under its name only when it is whole.
+
+    Args:
+        path: the file to write.
+        ids: the videos' ids in order.
+        batches: arrays with a leading batch axis and the keys above (`labels` for `label`).
+
+    Returns:
+        The number of videos.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{path.name}")
+    names = iter(ids)
+    count = 0
+    with tf.io.TFRecordWriter(str(partial)) as writer:
+        for batch in batches:
+            for row in range(len(batch["labels"])):
+                writer.write(_serialise(next(names), {key: value[row] for key, value in batch.items()}))
+                count += 1
+    os.replace(partial, path)
+    return count
+
+
+def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Everything of a feature file but the features: arrays by key, one row per video, and `ids`, `labels`."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: run `python -m tclsta_tf.extract_features` first")
+    rows = [parse(data) for data in tf.data.TFRecordDataset(str(path))]
+    if not rows:
+        return {"ids": np.zeros(0, str), "labels": np.zeros(0, np.int32)}
+    arrays = {key: np.stack([row[key].numpy() for row in rows]) for key in (*_LIGHT, "positions")}
+    ids = np.array([row["id"].numpy().decode() for row in rows])
+    return {"ids": ids, "labels": np.array([int(row["label"]) for row in rows], np.int32), **arrays}
+
+
+def paired_videos(static: pathlib.Path, motion: pathlib.Path) -> tf.data.Dataset:
+    """Both streams' features of each video, in file order: the collaborative network's examples.
+
+    Returns:
+        Dataset of {"static": [N, D], "motion": [N, D] (alpha), "static_temporal": [N], "motion_temporal": [N],
+        "labels": int32}.
+
+    Raises:
+        ValueError: where the files do not hold the same videos in the same order.
+    """
+    if not np.array_equal(read(static)["ids"], read(motion)["ids"]):
+        raise ValueError(f"{static} and {motion} hold different videos: extract the features of both streams again")
+
+    def pair(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:
+        frames, flow = parse(first), parse(second)
+        return {
+            "static": frames["alpha"],
+            "motion": flow["alpha"],
+            "static_temporal": frames["temporal_attention"],
+            "motion_temporal": flow["temporal_attention"],
+            "labels": tf.cast(frames["label"], tf.int32),
+        }
+
+    files = tuple(tf.data.TFRecordDataset(str(path)) for path in (static, motion))
+    return tf.data.Dataset.zip(files).map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def training_pairs(
+    static: pathlib.Path, motion: pathlib.Path, batch_size: int, seed: int, first_step: int, buffer: int = 4096
+) -> tf.data.Dataset:
+    """Endless shuffled batches of `paired_videos`, from batch `first_step` on."""
+    pairs = paired_videos(static, motion)
+    size = sum(1 for _ in tf.data.TFRecordDataset(str(static)))
+
+    def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
+        return pipeline.shuffle_epoch(pairs, min(buffer, max(size, 1)), seed, epoch)
+
+    chain = pipeline.endless(shuffled, size, first_step * batch_size)
+    return chain.map(lambda pair, position: pair).batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+    """One example as tensors, see the top of this file."""
+    raw = tf.io.FixedLenFeature([], tf.string)
+    spec = {
+        "id": raw,
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "positions": tf.io.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
+        "shape": tf.io.FixedLenFeature([5], tf.int64),
+        **dict.fromkeys(("alpha", *_LIGHT), raw),
+    }
+    row = tf.io.parse_single_example(serialised, spec)
+    frames, depth, height, width, classes = tf.unstack(row.pop("shape"))
+    shapes = {
+        "alpha": [frames, depth],
+        "temporal_attention": [frames],
+        "spatial_attention": [frames, height, width],
+        "scores": [classes],
+    }
+    for key, shape in shapes.items():
+        row[key] = tf.reshape(tf.io.decode_raw(row[key], tf.float32), tf.stack(shape))
+    return row
+
+
+def _serialise(video_id: str, row: dict[str, np.ndarray]) -> bytes:
+    shape = (*row["alpha"].shape, *row["spatial_attention"].shape[1:], *row["scores"].shape)
+    feature = {
+        "id": tf.train.Feature(bytes_list=tf.train.BytesList(value=[video_id.encode()])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(row["labels"])])),
+        "positions": tf.train.Feature(int64_list=tf.train.Int64List(value=row["positions"])),
+        "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=shape)),
+    }
+    for key in ("alpha", *_LIGHT):
+        data = np.asarray(row[key], "<f4").tobytes()
+        feature[key] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()

@@ -1,0 +1,233 @@
+"""tf.data pipelines over the records: endless training batches that can start at any step, and passes in record order.
+
+A training example is determined by the seed and its position in the endless sequence of epochs alone, so a run that
+was stopped goes on with exactly the clips it would have seen.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf.data import augmentation, sampling
+from tfrecords_tools import codec, manifest, schema
+from tfrecords_tools.flow import quantise
+
+CHANNELS = {"static": 3, "motion": 2 * schema.STACK_LENGTH}
+
+
+@dataclasses.dataclass(frozen=True)
+class Subset:
+    """Some of the videos of some shards.
+
+    Attributes:
+        shards: the shards, in the manifest's order.
+        keep: per shard, one bool per video in record order.
+    """
+
+    shards: tuple[manifest.Shard, ...]
+    keep: tuple[tuple[bool, ...], ...]
+
+    @property
+    def videos(self) -> list[manifest.VideoEntry]:
+        """The kept videos in record order."""
+        pairs = zip(self.shards, self.keep, strict=True)
+        return [video for shard, keep in pairs for video, kept in zip(shard.videos, keep, strict=True) if kept]
+
+    def __len__(self) -> int:
+        return sum(sum(keep) for keep in self.keep)
+
+
+def select(shards: Sequence[manifest.Shard], ids: set[str] | None = None) -> Subset:
+    """The videos of `shards` whose id is in `ids`; all of them where `ids` is None."""
+    keep = tuple(tuple(ids is None or video.id in ids for video in shard.videos) for shard in shards)
+    used = [(shard, flags) for shard, flags in zip(shards, keep, strict=True) if any(flags)]
+    return Subset(tuple(shard for shard, _ in used), tuple(flags for _, flags in used))
+
+
+def training_batches(
+    subset: Subset,
+    stream: str,
+    num_frames: int,
+    crop_size: int,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    sampling_method: str = "uniform",
+    mirror: bool = True,
+    shuffle_buffer: int = 256,
+) -> tf.data.Dataset:
+    """Endless batches of augmented clips, shuffled anew in every epoch.
+
+    Args:
+        subset: the videos to train on.
+        stream: `static` (RGB frames) or `motion` (flow stacks).
+        num_frames: frames per clip (paper symbol T).
+        crop_size: side of the random square crop, pixels.
+        batch_size: clips per batch.
+        seed: decides order, crops and mirroring.
+        first_step: batches that an earlier run has consumed already.
+        sampling_method: see `sampling.sample_positions`.
+        mirror: mirror half of the clips.
+        shuffle_buffer: encoded videos held to shuffle them.
+
+    Returns:
+        Dataset of {"clips": uint8 [B, T, crop, crop, 3 or 20], "labels": int32 [B]}.
+    """
+
+    def augmented(serialised: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        # One independent seed per decision; `position` never repeats, so neither do the decisions.
+        seeds = tf.random.split([seed, position], 3)
+        record = schema.parse(serialised)
+        clip = _read_clip(record, stream, num_frames, sampling_method, seeds[0])
+        clip = augmentation.random_crop(clip, crop_size, seeds[1])
+        if mirror:
+            flip = augmentation.mirror_frames if stream == "static" else augmentation.mirror_flow
+            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
+            clip = tf.cond(heads, lambda: flip(clip), lambda: clip)
+        return {"clips": clip, "labels": tf.cast(record["label"][0], tf.int32)}
+
+    raw = endless(
+        lambda epoch: shuffle_epoch(_raw_records(subset, seed, epoch), shuffle_buffer, seed, epoch),
+        len(subset),
+        first_step * batch_size,
+    )
+    clips = raw.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return clips.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def video_batches(
+    subset: Subset,
+    stream: str,
+    num_frames: int,
+    crop_size: int,
+    batch_size: int,
+    sampling_method: str = "uniform",
+) -> tf.data.Dataset:
+    """One pass over `subset` in record order: centre crops, `num_frames` frames per video, nothing random.
+
+    Returns:
+        Dataset of {"clips": uint8 [b, N, crop, crop, C], "labels": int32 [b], "positions": int64 [b, N]}; the last
+        batch may be smaller.
+    """
+
+    def centred(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+        record = schema.parse(serialised)
+        clip, positions = read_test_clip(record, stream, num_frames, crop_size, sampling_method)
+        return {"clips": clip, "labels": tf.cast(record["label"][0], tf.int32), "positions": positions}
+
+    clips = _raw_records(subset).map(centred, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return clips.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def read_test_clip(
+    record: dict[str, tf.Tensor], stream: str, num_frames: int, crop_size: int | None, sampling_method: str = "uniform"
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The clip that testing, serving and prediction see of one parsed record.
+
+    Args:
+        record: from `schema.parse`.
+        stream: `static` or `motion`.
+        num_frames: frames per video (paper symbol N).
+        crop_size: side of the centre crop; None keeps the stored size.
+        sampling_method: `uniform` or `release`; `segments` is for training, and tested as `uniform`.
+
+    Returns:
+        uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
+    """
+    method = "release" if sampling_method == "release" else "uniform"
+    positions = sampling.sample_positions(tf.size(record["frames"]), num_frames, method)
+    clip = _decode(record, stream, positions)
+    return (clip if crop_size is None else augmentation.centre_crop(clip, crop_size)), positions
+
+
+def first_fields(stacks: np.ndarray) -> np.ndarray:
+    """The first flow field of each stack, for pictures: uint8 [N, H, W, 20] -> float32 [N, H, W, 2], pixels."""
+    return quantise.dequantise(stacks[..., :2])
+
+
+def endless(epoch_of: Callable[[tf.Tensor], tf.data.Dataset], size: int, first: int) -> tf.data.Dataset:
+    """Chains epoch after epoch and starts at element `first` of the chain.
+
+    Args:
+        epoch_of: makes the dataset of one epoch from its int64 number.
+        size: elements per epoch.
+        first: elements of the chain that are left out; they are read but not decoded.
+
+    Returns:
+        Dataset of (element, int64 position in the chain).
+
+    Raises:
+        ValueError: where an epoch would be empty.
+    """
+    if size < 1:
+        raise ValueError("there is no video to train on: the training part is empty after the validation part is taken")
+    start_epoch, offset = divmod(first, size)
+
+    def epoch_tail(epoch: tf.Tensor) -> tf.data.Dataset:
+        return epoch_of(epoch).skip(tf.where(epoch == start_epoch, tf.constant(offset, tf.int64), 0))
+
+    chain = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max).flat_map(epoch_tail)
+    return tf.data.Dataset.zip(chain, tf.data.Dataset.range(first, np.iinfo(np.int64).max))
+
+
+def shuffle_epoch(dataset: tf.data.Dataset, buffer: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    """Shuffles as `seed` and `epoch` say, for use in the function that `endless` calls."""
+    # `shuffle` mixes in the seed of the graph it is built in, here that of the function of one epoch. Setting it makes
+    # the order independent of the program's global seed (and 0 as a global seed does not go with a tensor as a seed).
+    tf.random.set_seed(1)
+    order = tf.random.stateless_uniform([], [seed, epoch], minval=1, maxval=2**31 - 1, dtype=tf.int64)
+    return dataset.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
+
+
+def _raw_records(subset: Subset, seed: int = 0, epoch: tf.Tensor | None = None) -> tf.data.Dataset:
+    """Serialised records of `subset`: in record order, or with the shards shuffled and interleaved for `epoch`."""
+    paths = [str(shard.path) for shard in subset.shards]
+    lengths = [len(keep) for keep in subset.keep]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    keep = tf.constant(np.concatenate([np.asarray(flags, bool) for flags in subset.keep]))
+
+    def records(shard: tf.Tensor) -> tf.data.Dataset:
+        begin, end = tf.gather(starts, shard), tf.gather(starts, shard + 1)
+        kept = tf.data.Dataset.from_tensor_slices(keep[begin:end])
+        numbered = tf.data.Dataset.zip(tf.data.TFRecordDataset(tf.gather(paths, shard)), kept)
+        return numbered.filter(lambda record, wanted: wanted).map(lambda record, wanted: record)
+
+    order = tf.range(len(paths), dtype=tf.int64)
+    if epoch is None:
+        return tf.data.Dataset.from_tensor_slices(order).flat_map(records)
+    order = tf.random.experimental.stateless_shuffle(order, seed=[seed, epoch])
+    shards = tf.data.Dataset.from_tensor_slices(order)
+    return shards.interleave(records, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _read_clip(
+    record: dict[str, tf.Tensor], stream: str, num_frames: int, sampling_method: str, seed: tf.Tensor
+) -> tf.Tensor:
+    positions = sampling.sample_positions(tf.size(record["frames"]), num_frames, sampling_method, seed)
+    return _decode(record, stream, positions)
+
+
+def _decode(record: dict[str, tf.Tensor], stream: str, positions: tf.Tensor) -> tf.Tensor:
+    """Decodes the clip at `positions`: frames uint8 [T, H, W, 3] or flow stacks uint8 [T, H, W, 2L]."""
+    if stream == "static":
+        return codec.decode_frames(tf.gather(record["frames"], positions))
+    num_fields = tf.size(record["flow"], out_type=tf.int64)
+
+    def no_motion() -> tf.Tensor:
+        sides = [tf.cast(record[side], tf.int32) for side in ("height", "width")]
+        return tf.fill([tf.size(positions), *sides, CHANNELS["motion"]], tf.constant(augmentation.ZERO_FLOW, tf.uint8))
+
+    def stacks() -> tf.Tensor:
+        fields = sampling.stack_fields(record["stack_starts"], positions, num_fields)
+        # Neighbouring stacks share fields: each is decoded once.
+        needed, index = tf.unique(tf.reshape(fields, [-1]))
+        decoded = codec.decode_fields(tf.gather(record["flow"], needed))
+        gathered = tf.gather(decoded, tf.reshape(index, tf.shape(fields)))  # [T, L, H, W, 2]
+        shape = tf.shape(gathered)
+        by_pixel = tf.transpose(gathered, [0, 2, 3, 1, 4])  # u1, v1, u2, v2, ... per pixel
+        return tf.reshape(by_pixel, [shape[0], shape[2], shape[3], CHANNELS["motion"]])
+
+    clip = tf.cond(num_fields > 0, stacks, no_motion)
+    return tf.ensure_shape(clip, [positions.shape[0], None, None, CHANNELS["motion"]])

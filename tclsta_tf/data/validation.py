@@ -1,0 +1,36 @@
+"""The validation part: whole groups taken out of the training part, never out of the test part."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn import model_selection
+
+from tfrecords_tools import manifest
+
+
+def held_out(videos: Sequence[manifest.VideoEntry], fraction: float, seed: int) -> set[str]:
+    """Chooses the videos that watch the training and fit the fusion weights.
+
+    Videos of one group (one source film, one actor) look alike, so a group is held out whole or not at all. Classes
+    keep their shares as far as groups allow; a class whose every group would go keeps its videos for training.
+
+    Args:
+        videos: the training part.
+        fraction: share to hold out, in [0, 0.5].
+        seed: decides which groups.
+
+    Returns:
+        Ids of the held-out videos; empty for `fraction` 0 or where there are fewer than two groups.
+    """
+    labels = np.array([video.labels[0] for video in videos], np.int64)
+    groups = np.array([video.group for video in videos])
+    folds = round(1 / fraction) if fraction else 0
+    folds = min(folds, len(set(groups)), int(np.bincount(labels).max(initial=0)))
+    if folds < 2:
+        return set()
+    splitter = model_selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    # Groups differ in size: of the folds, the one that covers most classes and comes nearest to `fraction`.
+    parts = [held for _, held in splitter.split(np.zeros(len(videos)), labels, groups)]
+    best = max(parts, key=lambda held: (len(set(labels[held])), -abs(len(held) - fraction * len(videos))))
+    left = np.setdiff1d(np.arange(len(videos)), best)
+    return {videos[index].id for index in best if labels[index] in labels[left]}

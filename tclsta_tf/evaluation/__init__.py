@@ -1,0 +1,1 @@
+"""Figures of merit of scores, and protocols over several splits."""

@@ -1,0 +1,30 @@
+r"""Writes what the trained streams say about every video: features, scores, spatial and temporal attention.
+
+python -m tclsta_tf.extract_features --workdir=run
+
+The files are <workdir>/features/<stream>-<train|validation|test>.tfrecord; finished ones are kept.
+"""
+
+from collections.abc import Sequence
+
+from tclsta_tf import config
+from tclsta_tf import flags as run_flags
+from tclsta_tf.recipes import extract
+from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.training import distribution
+from tfrecords_tools import cli
+
+
+def main(argv: Sequence[str]) -> None:
+    """Extracts the features of both streams."""
+    cli.reject_operands(argv)
+    run = run_lib.Run(**run_flags.run_arguments())
+    distribution.prepare_devices(run.config.device.logical_cpus)
+    for stream in config.STREAMS:
+        extract.extract(run, stream)
+    print(f"features: {run.workdir / 'features'}")
+
+
+if __name__ == "__main__":
+    run_flags.define_run_flags()
+    cli.run(main)

@@ -1,0 +1,124 @@
+"""The command line of every `tclsta_tf` command, made from the dataclasses in config.py.
+
+Importing this defines no flag; a command calls the functions below, so that it has the flags it uses and no others.
+Flags of `TrainConfig` exist once per part: `--static_steps`, `--motion_steps`, `--collaborative_steps`.
+"""
+
+import dataclasses
+import inspect
+import pathlib
+import re
+from typing import Any
+
+from absl import flags
+
+from tclsta_tf import config
+
+flags.disclaim_key_flags()  # the commands' own --help shall list these
+
+_GROUPS = config.RunConfig.groups()
+
+
+def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines `--data_dir`, `--workdir` and one flag for every field of `config.RunConfig`.
+
+    Args:
+        values: where the flags are defined.
+    """
+    flags.DEFINE_string("data_dir", None, "Folder of the records, made by tfrecords_tools.convert.", flag_values=values)
+    flags.DEFINE_string("workdir", None, "Folder of everything that the run makes.", flag_values=values)
+    defaults = config.RunConfig()
+    for group in _GROUPS:
+        _define_group(getattr(defaults, group), _prefix(group), values)
+
+
+def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfig:
+    """The configuration that parsed flags stand for; raises ValueError where two of them contradict each other."""
+    groups: dict[str, Any] = {}
+    for group, kind in _GROUPS.items():
+        names = [field.name for field in dataclasses.fields(kind)]
+        try:
+            groups[group] = kind(**{name: values[_prefix(group) + name].value for name in names})
+        except ValueError as error:
+            raise ValueError(_name_flags(str(error), _prefix(group), names)) from error
+    return config.RunConfig(**groups)
+
+
+def run_arguments(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+    """What a run is made of, as keyword arguments of `recipes.run.Run`.
+
+    A flag that is not given takes the value that the working folder was made with, so that later commands need no more
+    than `--workdir`.
+    """
+    _inherit(values, pathlib.Path(require("workdir", values)))
+    return {
+        "config": config_from_flags(values),
+        "data_dir": pathlib.Path(require("data_dir", values)),
+        "workdir": pathlib.Path(require("workdir", values)),
+        "flags": values.flags_into_string(),
+    }
+
+
+def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
+    """The value of a flag without which the command cannot start.
+
+    Raises:
+        ValueError: where it was not given.
+    """
+    value = values[name].value
+    if not value:
+        raise ValueError(f"--{name} is missing: this command cannot start without it (see --help)")
+    return value
+
+
+def _inherit(values: flags.FlagValues, workdir: pathlib.Path) -> None:
+    """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last."""
+    saved = sorted(workdir.glob("*/flags.cfg"), key=lambda path: path.stat().st_mtime)
+    if not saved:
+        return
+    before = flags.FlagValues()
+    define_run_flags(before)
+    lines = saved[-1].read_text().splitlines()
+    before([str(saved[-1]), *(line for line in lines if _sets_one_of(line, before))])
+    for name in before:
+        if not values[name].present and before[name].present:
+            values[name].value = before[name].value
+
+
+def _sets_one_of(line: str, known: flags.FlagValues) -> bool:
+    """Whether a line of a flagfile sets one of the `known` flags; other commands' flags are saved beside them."""
+    name = line.lstrip("-").partition("=")[0]
+    return name in known or name.removeprefix("no") in known
+
+
+def _prefix(group: str) -> str:
+    return f"{group}_" if group in config.PARTS else ""
+
+
+def _name_flags(message: str, prefix: str, names: list[str]) -> str:
+    """`steps` becomes --static_steps: on the command line the user knows the flag, not the field."""
+    pattern = re.compile(r"`(" + "|".join(names) + r")`|\b(" + "|".join(names) + r")(?==)")
+    return pattern.sub(lambda match: f"--{prefix}{match.group(1) or match.group(2)}", message)
+
+
+def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
+    help_texts = _attribute_help(type(defaults))
+    for field in dataclasses.fields(defaults):
+        name, default, text = prefix + field.name, getattr(defaults, field.name), help_texts[field.name]
+        if "choices" in field.metadata:
+            flags.DEFINE_enum(name, default, field.metadata["choices"], text, flag_values=values)
+        elif field.type is bool:
+            flags.DEFINE_bool(name, default, text, flag_values=values)
+        elif field.type is int:
+            flags.DEFINE_integer(name, default, text, flag_values=values)
+        elif field.type is float:
+            flags.DEFINE_float(name, default, text, flag_values=values)
+        else:
+            flags.DEFINE_string(name, default, text, flag_values=values)
+
+
+def _attribute_help(kind: type) -> dict[str, str]:
+    """Reads {field: text} from the `Attributes:` section of a docstring."""
+    section = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}

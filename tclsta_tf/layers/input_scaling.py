@@ -1,0 +1,57 @@
+"""From stored bytes to the range that the backbones were trained on."""
+
+import keras
+import numpy as np
+from keras import ops
+
+KINDS = ("frames", "flow")
+# Caffe's ImageNet mean in the order B, G, R: what the ResNet-50 v1 weights expect, without division.
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+# The byte that stands for no motion, and the bytes that one pixel of motion takes up (255 steps over [-20, 20] px).
+ZERO_FLOW = 128.0
+BYTES_PER_PIXEL_OF_MOTION = 255.0 / 40.0
+
+
+@keras.saving.register_keras_serializable(package="tclsta_tf")
+class InputScaling(keras.layers.Layer):
+    """Centres frames or flow as bytes around zero.
+
+    Frames: RGB to BGR, minus the ImageNet mean, times `scale`. Flow: minus 128, times `scale`, so that no motion is 0;
+    with scale 1 one pixel of motion is 6.375 and the range [-128, 127] is about that of frames. The paper leaves the
+    scaling of flow open. Computed in float32 (0.4 of a byte would be lost in bfloat16), then cast to the compute dtype.
+
+    Args:
+        kind: `frames` (3 channels, RGB) or `flow` (any number of channels).
+        scale: float > 0. Default 1.0.
+
+    Call arguments:
+        inputs: uint8 or float [..., channels] in [0, 255].
+
+    Returns:
+        float [..., channels] in the layer's compute dtype.
+
+    Raises:
+        ValueError: on an unknown `kind` or a scale that is not positive.
+    """
+
+    def __init__(self, kind: str = "frames", scale: float = 1.0, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        if kind not in KINDS:
+            raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
+        if not scale > 0:
+            raise ValueError(f"`scale` must be positive. Received: scale={scale}")
+        self.kind = kind
+        self.scale = float(scale)
+
+    def call(self, inputs):
+        """See the class."""
+        values = ops.cast(inputs, "float32")
+        if self.kind == "frames":
+            centred = ops.flip(values, axis=-1) - np.asarray(IMAGENET_MEAN_BGR, "float32")
+        else:
+            centred = values - ZERO_FLOW
+        return ops.cast(centred * self.scale, self.compute_dtype)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "kind": self.kind, "scale": self.scale}

@@ -1,0 +1,52 @@
+"""Puts the trained parts of a run together and exports them; needs the working folder only, not the records."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from tclsta_tf import config
+from tclsta_tf.models import two_stream
+from tclsta_tf.recipes import evaluate, train_stream
+from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.serving import export as serving_export
+
+
+def export(run: run_lib.Run, output_dir: pathlib.Path) -> pathlib.Path:
+    """Writes the run's classifier to `<output_dir>/1`.
+
+    Raises:
+        ValueError: where a part is not trained, the fusion not learned, or the version exists.
+    """
+    if not run.fusion_file.exists():
+        raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
+    records = json.loads((run.part_dir("static") / "config.json").read_text())["records"]
+    fusion = json.loads(run.fusion_file.read_text())
+    if fusion["labels"] != records["labels"]:
+        raise ValueError(f"{run.fusion_file} was learned for other classes: delete it and evaluate again")
+    train_stream.prepare(run.config.device)
+    data, network = run.config.data, run.config.network
+    model = two_stream.TwoStream(
+        **{part: _load(run, part) for part in config.STREAMS},
+        network=_load(run, "collaborative"),
+        fusion_weights=fusion.get("heads", fusion["streams"]),
+        source=network.collaborative_input,
+        rescale=network.rescale_temporal,
+    )
+    sides = [1, data.test_frames, data.crop_size, data.crop_size]
+    model({"frames": np.zeros([*sides, 3], np.uint8), "flow": np.zeros([*sides, 20], np.uint8)}, training=False)
+    card = {
+        "record": records["settings"],
+        "sampling": data.sampling,
+        "flags": run.config.to_json(),
+        "git_revision": evaluate.git_revision(),
+    }
+    labels = tuple(records["labels"])
+    return serving_export.export_model(model, labels, data.test_frames, data.crop_size, card, output_dir)
+
+
+def _load(run: run_lib.Run, part: str) -> keras.Model:
+    if not run.model_file(part).exists():
+        raise ValueError(f"{run.model_file(part)} does not exist: train --part={part} to its end first")
+    return keras.saving.load_model(run.model_file(part), compile=False)

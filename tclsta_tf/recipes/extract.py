@@ -1,0 +1,67 @@
+"""Features, scores and attentions of every video, by the trained streams."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf.data import features, pipeline
+from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.training import summaries
+
+_BATCH = 8
+
+
+def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLES) -> None:
+    """Writes `<workdir>/features/<stream>-<role>.tfrecord` for each role; what is there already is kept.
+
+    Args:
+        run: configuration, data and working folder.
+        stream: `static` or `motion`, trained.
+        roles: any of `train`, `validation`, `test`.
+
+    Raises:
+        ValueError: where the stream is not trained.
+    """
+    missing = [role for role in roles if not run.feature_file(stream, role).exists()]
+    if not missing:
+        return
+    model = load_stream(run, stream)
+    for role in missing:
+        subset = run.subset(role)
+        progress = summaries.Progress(f"features {stream} {role}", len(subset))
+        ids = [video.id for video in subset.videos]
+        batches = _outputs(run, model, stream, subset, progress) if ids else ()
+        features.write(run.feature_file(stream, role), ids, batches)
+
+
+def load_stream(run: run_lib.Run, stream: str) -> keras.Model:
+    """The finished model of a stream.
+
+    Raises:
+        ValueError: where it is not trained, or belongs to other settings or data.
+    """
+    if not run.model_file(stream).exists():
+        raise ValueError(f"{run.model_file(stream)} does not exist: train --part={stream} to its end first")
+    run.claim(stream)
+    return keras.saving.load_model(run.model_file(stream), compile=False)
+
+
+def _outputs(
+    run: run_lib.Run, model: keras.Model, stream: str, subset: pipeline.Subset, progress: summaries.Progress
+) -> Iterator[dict[str, np.ndarray]]:
+    data = run.config.data
+    wanted = ("alpha", "temporal_attention", "spatial_attention", "scores")
+
+    @tf.function
+    def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model(clips, training=False, heads=False)
+        return {name: tf.cast(outputs[name], tf.float32) for name in wanted}
+
+    done = 0
+    for batch in pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, _BATCH, data.sampling):
+        outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
+        yield outputs | {"labels": batch["labels"].numpy(), "positions": batch["positions"].numpy()}
+        done += len(batch["labels"])
+        progress.show(done, {})

@@ -1,0 +1,160 @@
+"""A run: configuration, data and working folder, and the rule that they belong together.
+
+W/static, W/motion, W/collaborative   config.json, flags.cfg, labels.txt, checkpoints/, logs/, model.keras
+W/features                            <stream>-<role>.tfrecord
+W/fusion.json                         fusion weights, learned on the validation part
+W/report                              metrics.json, index.html, pictures
+W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+
+from tclsta_tf import config
+from tclsta_tf.data import pipeline, validation
+from tfrecords_tools import manifest
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+ROLES = (TRAIN, VALIDATION, TEST)
+
+# What may differ between two runs in one folder: it decides where numbers are computed, not which.
+_FREE = {"device": ("distribution", "logical_cpus")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One working folder with its configuration and its data.
+
+    Attributes:
+        config: all settings.
+        data_dir: folder of the records.
+        workdir: folder of everything that the run makes.
+        flags: the command line as a flagfile, saved beside the checkpoints.
+    """
+
+    config: config.RunConfig
+    data_dir: pathlib.Path
+    workdir: pathlib.Path
+    flags: str = ""
+
+    @functools.cached_property
+    def manifest(self) -> manifest.Manifest:
+        """The records' manifest, with every shard checked to be there and whole.
+
+        Raises:
+            ValueError: for a missing or damaged folder, an unknown split, an empty part.
+        """
+        found = manifest.Manifest.load(self.data_dir)
+        found.check_sizes()
+        split = self.config.data.split
+        if split not in found.splits:
+            raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
+        for role in (TRAIN, TEST):
+            if not found.shards_for(split, role):
+                raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
+        return found
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in index order."""
+        return tuple(self.manifest.labels)
+
+    @functools.cached_property
+    def _held_out(self) -> set[str]:
+        videos = pipeline.select(self.manifest.shards_for(self.config.data.split, TRAIN)).videos
+        return validation.held_out(videos, self.config.data.validation_fraction, self.config.device.seed)
+
+    def subset(self, role: str) -> pipeline.Subset:
+        """The videos of a role: `train` and `validation` are disjoint parts of the split's training part."""
+        if role == TEST:
+            return pipeline.select(self.manifest.shards_for(self.config.data.split, TEST))
+        shards = self.manifest.shards_for(self.config.data.split, TRAIN)
+        ids = {video.id for video in pipeline.select(shards).videos}
+        return pipeline.select(shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
+
+    def part_dir(self, part: str) -> pathlib.Path:
+        """Where a part's checkpoints and finished model are."""
+        return self.workdir / part
+
+    def model_file(self, part: str) -> pathlib.Path:
+        """A part's finished model; it exists only when training has ended."""
+        return self.part_dir(part) / "model.keras"
+
+    def feature_file(self, stream: str, role: str) -> pathlib.Path:
+        """What `extract_features` wrote about the videos of a role."""
+        return self.workdir / "features" / f"{stream}-{role}.tfrecord"
+
+    @property
+    def fusion_file(self) -> pathlib.Path:
+        """Per-class fusion weights."""
+        return self.workdir / "fusion.json"
+
+    @property
+    def report_dir(self) -> pathlib.Path:
+        """Where the evaluation goes."""
+        return self.workdir / "report"
+
+    def variant(self, attention: str) -> "Run":
+        """The run of one row of Table VI: this very run, or a folder below it for a variant with fewer attentions."""
+        if attention == self.config.stream.attention:
+            return self
+        stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
+        settings = dataclasses.replace(self.config, stream=stream)
+        overrides = f"--attention={attention}\n--novideo_loss\n"  # the last one wins in a flagfile
+        folder = self.workdir / "ablation" / attention
+        child = dataclasses.replace(self, config=settings, workdir=folder, flags=f"{self.flags}\n{overrides}")
+        child.__dict__["manifest"] = self.manifest  # checked once is enough
+        return child
+
+    def claim(self, part: str) -> None:
+        """Makes the folder of a part belong to this configuration and data, or checks that it does.
+
+        Raises:
+            ValueError: where it belongs to others; names the first setting that differs.
+        """
+        folder = self.part_dir(part)
+        mine = self._identity(part)
+        file = folder / "config.json"
+        if file.exists():
+            self._compare(json.loads(file.read_text()), mine, folder)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "flags.cfg").write_text(self.flags)
+        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in self.labels))
+        partial = folder / "partial-config.json"
+        partial.write_text(json.dumps(mine, indent=1) + "\n")
+        os.replace(partial, file)
+
+    def _identity(self, part: str) -> dict[str, dict[str, object]]:
+        groups = ("network", "collaborative", "static", "motion") if part == "collaborative" else (part,)
+        values = self.config.to_json()
+        kept = {group: dict(values[group]) for group in ("data", "stream", *groups, "device")}
+        for group, names in _FREE.items():
+            for name in names:
+                kept[group].pop(name)
+        shards = sorted(shard.sha256 for shard in self.manifest.shards)
+        digest = hashlib.sha256("\n".join([*self.labels, *shards]).encode()).hexdigest()
+        record = self.manifest.record.to_json()
+        return kept | {"records": {"labels": list(self.labels), "sha256": digest, "settings": record}}
+
+    def _compare(
+        self, theirs: dict[str, dict[str, object]], mine: dict[str, dict[str, object]], folder: object
+    ) -> None:
+        for group, values in mine.items():
+            for name, value in values.items():
+                before = theirs.get(group, {}).get(name)
+                if before == value:
+                    continue
+                if group == "records":
+                    raise ValueError(
+                        f"{folder} was trained on other records than {self.data_dir}: use another --workdir"
+                    )
+                flag = f"{group}_{name}" if group in config.PARTS else name
+                raise ValueError(
+                    f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
+                    f"Use another --workdir, or --flagfile={folder}/flags.cfg"
+                )

@@ -1,0 +1,132 @@
+"""Trains the spatial-temporal attention model of one stream."""
+
+import json
+import os
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf import config
+from tclsta_tf.data import pipeline
+from tclsta_tf.evaluation import metrics
+from tclsta_tf.models import attention_stream
+from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
+
+
+def train_stream(run: run_lib.Run, stream: str) -> None:
+    """Trains `stream` from where it stopped; writes `<workdir>/<stream>/model.keras` at the end.
+
+    Args:
+        run: configuration, data and working folder.
+        stream: `static` or `motion`.
+    """
+    settings: config.TrainConfig = getattr(run.config, stream)
+    train = run.subset(run_lib.TRAIN)
+    run.claim(stream)
+    if run.model_file(stream).exists():
+        return
+    prepare(run.config.device)
+    strategy = distribution.make_strategy(run.config.device.distribution)
+    with strategy.scope():
+        model = build_stream(run, stream, strategy.num_replicas_in_sync)
+        optimizer = optimizers.make_optimizer(settings)
+        optimizer.build(model.trainable_variables)
+        keeper = checkpoints.Checkpoints(run.part_dir(stream) / "checkpoints", model, optimizer)
+
+    def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        labels = batch["labels"]
+        outputs = model(batch["clips"], labels=labels, training=True)
+        return losses.stream_losses(outputs, labels, run.config.stream.video_loss), outputs["scores"]
+
+    data = run.config.data
+    trainer.Trainer(
+        model=model,
+        optimizer=optimizer,
+        forward=forward,
+        batches=lambda step: pipeline.training_batches(
+            train,
+            stream,
+            num_frames=settings.frames,
+            crop_size=data.crop_size,
+            batch_size=settings.batch_size,
+            seed=run.config.device.seed,
+            first_step=step,
+            sampling_method=data.sampling,
+            mirror=data.mirror,
+            shuffle_buffer=data.shuffle_buffer,
+        ),
+        settings=settings,
+        strategy=strategy,
+        validate=validation(run, stream, model, settings.frames),
+        checkpoints=keeper,
+        summaries=summaries.Summaries(run.part_dir(stream) / "logs", configuration_card(run)),
+        name=stream,
+    ).train()
+    save_model(model, run.model_file(stream))
+
+
+def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_stream.AttentionStream:
+    """Builds a stream's model with fresh (or ImageNet) weights."""
+    stream_config, data = run.config.stream, run.config.data
+    channels = pipeline.CHANNELS[stream]
+    weights = stream_config.backbone_weights
+    batchnorm = stream_config.batchnorm
+    model = attention_stream.AttentionStream(
+        num_classes=len(run.labels),
+        channels=channels,
+        backbone=stream_config.backbone,
+        attention=stream_config.attention,
+        cam_units=stream_config.cam_units,
+        cam_groups=stream_config.cam_groups,
+        cam_pool=stream_config.cam_pool,
+        cam_class=stream_config.cam_class,
+        lstm_units=stream_config.lstm_units,
+        affinity_scale=stream_config.affinity_scale,
+        # The batch is the whole batch, however many devices share it.
+        batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
+        backbone_weights=None if weights == "none" else weights,
+        name=stream,
+    )
+    model(np.zeros([1, 2, data.crop_size, data.crop_size, channels], np.uint8), training=False)
+    return model
+
+
+def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> trainer.Callable:
+    """A function that measures `model` on the validation part, for the curves of the training."""
+    subset = run.subset(run_lib.VALIDATION)
+    scores_of = tf.function(lambda clips: model(clips, training=False, heads=False)["scores"])
+
+    def validate() -> dict[str, float]:
+        if not len(subset):
+            return {}
+        data = run.config.data
+        batches = pipeline.video_batches(subset, stream, num_frames, data.crop_size, 8, data.sampling)
+        pairs = [(scores_of(batch["clips"]).numpy(), batch["labels"].numpy()) for batch in batches]
+        scores, labels = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        return {"validation_accuracy": metrics.summarise(scores, labels)["overall_accuracy"]}
+
+    return validate
+
+
+def prepare(device: config.DeviceConfig) -> None:
+    """Seeds, precision and determinism of a part; a clean slate, whatever was built before."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(device.seed)
+    keras.config.set_dtype_policy(device.precision)
+    tf.config.experimental.enable_op_determinism()
+
+
+def configuration_card(run: run_lib.Run) -> str:
+    """The configuration as a Markdown code block, for TensorBoard."""
+    text = json.dumps(run.config.to_json(), indent=1)
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def save_model(model: keras.Model, path: pathlib.Path) -> None:
+    """Writes a finished model; the file appears only when it is whole."""
+    partial = path.with_name(f"partial-{path.name}")
+    model.save(partial)
+    os.replace(partial, path)

@@ -1,0 +1,100 @@
+"""What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+
+class TinyVideos(NamedTuple):
+    """A labelled set in HMDB51's layout, with two splits.
+
+    Each class has 4 films of 2 clips and one clip more that no split file names. Split 1 tests on film 3; split 2 tests
+    on film 0 and does not use film 3.
+    """
+
+    videos_dir: Path
+    splits_dir: Path
+    classes: tuple[str, ...]
+    num_videos: int
+
+
+FILMS = ("#20_Rhythm", "A & B (part one)", "Stra\u00dfe_der_Filme", "wave_of_waves")
+CLASSES = ("jump", "ride_bike", "wave")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, which is not part of the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data is not here: {folder} does not exist")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_video():
+    """A function that writes uint8 [n, H, W, 3] RGB frames as motion JPEG."""
+
+    def write(path: Path, frames: np.ndarray, frame_rate: float = 10.0) -> None:
+        height, width = frames.shape[1:3]
+        file = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), frame_rate, (width, height))
+        assert file.isOpened()
+        for frame in frames:
+            file.write(np.ascontiguousarray(frame[..., ::-1]))
+        file.release()
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def moving_texture():
+    """A function that gives a smooth texture moving by `step` = (x, y) pixels per frame, uint8 [n, H, W, 3]."""
+
+    def make(num_frames: int, step: tuple[int, int], seed: int, height: int = 48, width: int = 64) -> np.ndarray:
+        span = num_frames * max(abs(step[0]), abs(step[1]))
+        noise = np.random.default_rng(seed).integers(0, 256, (height + 2 * span, width + 2 * span, 3), np.uint8)
+        texture = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2.0), None, 0, 255, cv2.NORM_MINMAX)
+        starts = [(span - i * step[1], span - i * step[0]) for i in range(num_frames)]
+        return np.stack([texture[y : y + height, x : x + width] for y, x in starts])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_videos(tmp_path_factory, write_video, moving_texture) -> TinyVideos:
+    """27 generated clips of 64 x 48 pixels and 1 to 14 frames; motion tells the classes apart. Do not write into it."""
+    root = tmp_path_factory.mktemp("tiny")
+    videos_dir, splits_dir = root / "videos", root / "splits"
+    splits_dir.mkdir()
+    count = 0
+    for index, label in enumerate(CLASSES):
+        (videos_dir / label).mkdir(parents=True)
+        lines = {1: [], 2: []}
+        for film, clip in [(film, clip) for film in range(4) for clip in range(2)] + [(0, 2)]:
+            name = f"{FILMS[film]}_{label}_u_nm_np1_fr_med_{clip}.avi"
+            num_frames = 1 if (label, film, clip) == ("wave", 1, 1) else 6 + 2 * film + clip
+            step = ((1, 0), (-2, 0), (0, 2))[index]
+            write_video(videos_dir / label / name, moving_texture(num_frames, step, seed=count))
+            count += 1
+            if clip < 2:
+                lines[1].append(f"{name} {2 if film == 3 else 1} \n")
+                lines[2].append(f"{name} {(2, 1, 1, 0)[film]} \n")
+        for split, text in lines.items():
+            (splits_dir / f"{label}_test_split{split}.txt").write_text("".join(text), encoding="utf-8")
+    return TinyVideos(videos_dir, splits_dir, CLASSES, count)
+
+
+@pytest.fixture(scope="session")
+def tiny_records(tmp_path_factory, tiny_videos) -> Path:
+    """Records of `tiny_videos`: all frames and fields, 64 x 48 pixels, 4 videos a shard. Do not write into it."""
+    from tfrecords_tools import config, conversion, datasets
+
+    output_dir = tmp_path_factory.mktemp("tiny_records")
+    listing = datasets.list_videos(
+        config.ListingSettings("hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir))
+    )
+    conversion.convert(listing, output_dir, config.RecordSettings(resize="64x48"), videos_per_shard=4, workers=1)
+    return output_dir

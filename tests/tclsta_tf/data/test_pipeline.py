@@ -1,0 +1,129 @@
+"""The pipelines over real records: order, resumption, stacks, selection."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tclsta_tf.data import pipeline
+from tfrecords_tools import codec, manifest, schema, video
+from tfrecords_tools.flow import methods
+
+
+@pytest.fixture(scope="module")
+def records(tiny_records):
+    return manifest.Manifest.load(tiny_records)
+
+
+@pytest.fixture(scope="module")
+def subset(records):
+    return pipeline.select(records.shards_for("1", "train"))
+
+
+def batches(subset, count, **overrides):
+    settings = {"num_frames": 3, "crop_size": 32, "batch_size": 4, "seed": 5, "shuffle_buffer": 8} | overrides
+    return list(pipeline.training_batches(subset, settings.pop("stream", "motion"), **settings).take(count))
+
+
+def assert_equal(first, second):
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key])
+
+
+@pytest.mark.parametrize("first_step", [1, 4, 5, 13])
+def test_starting_at_a_step_gives_what_an_unbroken_run_would_see(subset, first_step):
+    whole = batches(subset, first_step + 6, sampling_method="segments")
+    late = batches(subset, 6, sampling_method="segments", first_step=first_step)
+    assert_equal(late, whole[first_step:])
+
+
+def test_order_does_not_depend_on_the_global_seed_but_on_its_own(subset):
+    tf.random.set_seed(0)
+    first = batches(subset, 3)
+    tf.random.set_seed(99)
+    assert_equal(batches(subset, 3), first)
+    other = batches(subset, 3, seed=6)
+    assert any((one["clips"].numpy() != two["clips"].numpy()).any() for one, two in zip(first, other, strict=True))
+
+
+def test_every_epoch_holds_every_video_once_in_a_new_order(subset):
+    size = len(subset)
+    labels = np.concatenate([batch["labels"] for batch in batches(subset, 3 * size, batch_size=1)])
+    epochs = labels.reshape(3, size)
+    expected = sorted(entry.labels[0] for entry in subset.videos)
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == expected
+    assert (epochs[0] != epochs[1]).any() and (epochs[1] != epochs[2]).any()
+
+
+def test_a_selection_reads_those_videos_and_no_others_in_record_order(records, subset):
+    wanted = {entry.id for entry in subset.videos[1::3]}
+    chosen = pipeline.select(records.shards_for("1", "train"), wanted)
+    assert [entry.id for entry in chosen.videos] == [entry.id for entry in subset.videos if entry.id in wanted]
+    labels = [int(batch["labels"][0]) for batch in pipeline.video_batches(chosen, "static", 2, 32, 1)]
+    assert labels == [entry.labels[0] for entry in chosen.videos] and len(labels) == len(chosen)
+
+
+def test_stacks_equal_those_built_straight_from_the_video(records, subset, tiny_videos):
+    flow_of = methods.make_flow(records.record.flow)
+    found = pipeline.video_batches(subset, "motion", 4, 48, 1)
+    for entry, batch in zip(subset.videos[:6], found, strict=False):
+        frames = list(video.read_video(tiny_videos.videos_dir / entry.path))
+        n = len(frames)
+        fields = flow_of(np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]))
+        # The same JPEG round trip that the record has been through.
+        stored = codec.decode_fields(tf.constant([codec.encode_flow(field) for field in fields])).numpy()
+        for t, position in enumerate([i * n // 5 for i in range(1, 5)]):
+            start = min(position, max(0, n - 1 - 10))
+            for k in range(10):
+                u, v = np.moveaxis(stored[min(start + k, n - 2)][:, 8:56], -1, 0)
+                np.testing.assert_array_equal(batch["clips"][0, t, :, :, 2 * k], u)
+                np.testing.assert_array_equal(batch["clips"][0, t, :, :, 2 * k + 1], v)
+
+
+def test_a_video_of_one_frame_has_no_motion(records):
+    every = pipeline.select([shard for role in ("train", "test") for shard in records.shards_for("1", role)])
+    single = [entry.id for entry in every.videos if entry.frames == 1]
+    assert single
+    batch = next(iter(pipeline.video_batches(pipeline.select(every.shards, set(single)), "motion", 3, 32, 1)))
+    np.testing.assert_array_equal(batch["clips"], np.full([1, 3, 32, 32, 20], 128))
+
+
+def test_mirroring_is_decided_once_per_clip(subset):
+    """A clip and its mirror image must not be mixed: with one crop for all, each clip equals one of the two."""
+    plain = list(pipeline.video_batches(subset, "static", 3, 48, len(subset)))[0]["clips"].numpy()
+    plain = plain[:, :, :, :48]
+    mirrored = 0
+    settings = {"stream": "static", "crop_size": 48, "batch_size": 1}
+    for batch in batches(subset, 40, **settings):
+        clip = batch["clips"].numpy()[0]
+        for flipped, candidates in ((False, clip), (True, clip[:, :, ::-1])):
+            # Crops are random along the row only: frames are 48 high and 64 wide.
+            if any(_is_window(candidates, other) for other in _full_rows(subset)):
+                mirrored += flipped
+                break
+        else:
+            pytest.fail("a clip is neither a window of a video nor of its mirror image")
+    assert 5 < mirrored < 35
+
+
+def _full_rows(subset, cache={}):  # noqa: B006 - decoded once
+    if "clips" not in cache:
+        found = []
+        for raw in pipeline._raw_records(subset):
+            record = schema.parse(raw)
+            found.append(pipeline.read_test_clip(record, "static", 3, None)[0].numpy())
+        cache["clips"] = found
+    return cache["clips"]
+
+
+def _is_window(clip, whole):
+    size = clip.shape[2]
+    return any((whole[:, :, x : x + size] == clip).all() for x in range(whole.shape[2] - size + 1))
+
+
+def test_an_empty_selection_is_refused(subset):
+    with pytest.raises(ValueError, match="no video to train on"):
+        batches(pipeline.select(subset.shards, set()), 1)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from tclsta_tf.layers import input_scaling
+
+
+def test_contract(layer_contract, rng, tmp_path):
+    def make(**kwargs):
+        return input_scaling.InputScaling("flow", 0.01, name="scaling", **kwargs)
+
+    frames = rng.integers(0, 256, (2, 4, 4, 6)).astype("uint8")
+    layer_contract.check(make, {"inputs": frames}, [], tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_frames_become_bgr_around_zero(dtype):
+    red, green, blue = 200, 100, 50
+    scaled = np.asarray(input_scaling.InputScaling("frames")(np.array([[[[red, green, blue]]]], dtype)))
+    np.testing.assert_allclose(scaled.ravel(), [blue - 103.939, green - 116.779, red - 123.68], rtol=1e-6)
+
+
+def test_flow_without_motion_is_zero_and_channels_keep_their_order():
+    scaled = np.asarray(input_scaling.InputScaling("flow", 0.5)(np.array([[128, 0, 255, 130]], "uint8")))
+    np.testing.assert_array_equal(scaled, [[0, -64, 63.5, 1]])
+
+
+def test_sixteen_bit_policies_subtract_before_they_round():
+    # 255 - 103.939 is 151.061; bfloat16 has steps of 1 there, but 100 - 103.939 = -3.939 must not become -4.
+    scaled = input_scaling.InputScaling("frames", dtype="mixed_bfloat16")(np.full((1, 1, 1, 3), 104, "uint8"))
+    assert abs(float(scaled[0, 0, 0, 0]) - 0.061) < 1e-3
+
+
+def test_arguments_outside_their_range_are_refused():
+    with pytest.raises(ValueError, match="`kind` must be one of"):
+        input_scaling.InputScaling("depth")
+    with pytest.raises(ValueError, match="`scale` must be positive"):
+        input_scaling.InputScaling("flow", 0)

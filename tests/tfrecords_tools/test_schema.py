@@ -1,0 +1,171 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrecords_tools import schema
+
+
+def _record(num_frames: int = 12, **changes) -> schema.VideoRecord:
+    num_fields = num_frames - 1
+    values = {
+        "example_id": "wave/stra\u00dfe \u65e5\u672c #1",
+        "media_id": "stra\u00dfe \u65e5\u672c #1",
+        "data_path": "wave/stra\u00dfe \u65e5\u672c #1.avi",
+        "label_indices": (3, 1),
+        "label_strings": ("wave", "h\u00fcpfen"),
+        "group": "film & more",
+        "height": 48,
+        "width": 64,
+        "frame_rate": 29.97,
+        "frames": tuple(b"frame%d\x00\xff" % i for i in range(num_frames)),
+        "frame_timestamps": tuple(range(0, 40000 * num_frames, 40000)),
+        "flow": tuple(b"field%d" % i for i in range(num_fields)),
+        "flow_timestamps": tuple(range(0, 40000 * num_fields, 40000)),
+        "stack_starts": tuple(schema.stack_starts(np.arange(num_frames), num_fields).tolist()),
+    }
+    return schema.VideoRecord(**{**values, **changes})
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 12])
+@pytest.mark.parametrize("labels", [((3, 1), ("wave", "h\u00fcpfen")), ((), ())])
+def test_deserialise_is_the_inverse_of_serialise(num_frames, labels):
+    record = _record(num_frames, label_indices=labels[0], label_strings=labels[1])
+    assert schema.deserialise(schema.serialise(record)) == record
+
+
+def test_frame_rate_is_what_a_record_can_hold():
+    assert _record().frame_rate == np.float32(29.97)
+
+
+def test_equal_records_give_equal_bytes():
+    assert schema.serialise(_record()) == schema.serialise(_record())
+
+
+def test_keys_are_those_of_media_sequence():
+    example = tf.train.SequenceExample.FromString(schema.serialise(_record()))
+    context = example.context.feature
+    assert context["clip/label/text"].bytes_list.value[0] == b"wave"
+    assert context["image/format"].bytes_list.value[0] == b"JPEG"
+    assert context["image/channels"].int64_list.value[0] == 3
+    assert context["FORWARD_FLOW/image/height"].int64_list.value[0] == 96
+    assert context["FORWARD_FLOW/image/saturation"].float_list.value[0] == 20.0
+    assert sorted(example.feature_lists.feature_list) == [
+        "FORWARD_FLOW/image/encoded",
+        "FORWARD_FLOW/image/timestamp",
+        "FORWARD_FLOW/stack/start",
+        "image/encoded",
+        "image/timestamp",
+    ]
+
+
+@pytest.mark.parametrize("num_frames", [1, 12])
+def test_parse_gives_what_was_serialised_eagerly_and_in_tf_data(num_frames):
+    record = _record(num_frames)
+    data = schema.serialise(record)
+    dataset = tf.data.Dataset.from_tensors(data).map(schema.parse)
+    for parsed in (schema.parse(tf.constant(data)), next(iter(dataset))):
+        assert parsed["id"].numpy().decode() == record.example_id
+        assert parsed["media_id"].numpy().decode() == record.media_id
+        assert parsed["path"].numpy().decode() == record.data_path
+        assert parsed["group"].numpy().decode() == record.group
+        assert tuple(parsed["label"].numpy()) == record.label_indices
+        assert tuple(text.decode() for text in parsed["label_string"].numpy()) == record.label_strings
+        assert (parsed["height"], parsed["width"]) == (48, 64)
+        assert parsed["frame_rate"].numpy() == np.float32(29.97)
+        assert tuple(parsed["frames"].numpy()) == record.frames
+        assert tuple(parsed["frame_timestamps"].numpy()) == record.frame_timestamps
+        assert tuple(parsed["flow"].numpy()) == record.flow
+        assert tuple(parsed["stack_starts"].numpy()) == record.stack_starts
+        assert parsed["label"].dtype == tf.int64 and parsed["stack_starts"].dtype == tf.int64
+
+
+def _damaged(damage) -> bytes:
+    example = tf.train.SequenceExample.FromString(schema.serialise(_record()))
+    damage(example)
+    return example.SerializeToString()
+
+
+CONTEXT_DAMAGE = {
+    "clip/group": lambda feature: feature.pop("clip/group"),
+    "image/height": lambda feature: feature["image/height"].bytes_list.value.append(b"48"),
+    "image/width": lambda feature: feature["image/width"].int64_list.value.append(3),
+    "FORWARD_FLOW/image/height": lambda feature: feature["FORWARD_FLOW/image/height"].int64_list.value.__setitem__(
+        0, 48
+    ),
+    "FORWARD_FLOW/image/saturation": lambda f: f["FORWARD_FLOW/image/saturation"].float_list.value.__setitem__(0, 15.0),
+    "clip/media_id": lambda feature: feature["clip/media_id"].bytes_list.value.__setitem__(0, b"\xff\xfe"),
+    "clip/label/string": lambda feature: feature["clip/label/string"].bytes_list.value.pop(),
+}
+LIST_DAMAGE = {
+    "image/encoded": lambda lists: lists.pop("image/encoded"),
+    "image/timestamp": lambda lists: lists["image/timestamp"].feature.pop(),
+    "FORWARD_FLOW/image/timestamp": lambda lists: lists["FORWARD_FLOW/image/timestamp"].feature.pop(),
+    "FORWARD_FLOW/stack/start": lambda x: x["FORWARD_FLOW/stack/start"].feature[0].int64_list.value.__setitem__(0, 2),
+    "FORWARD_FLOW/image/encoded": lambda x: x["FORWARD_FLOW/image/encoded"].feature[2].bytes_list.value.append(b"x"),
+}
+
+
+@pytest.mark.parametrize("key", CONTEXT_DAMAGE)
+def test_a_damaged_context_is_refused_by_its_key(key):
+    with pytest.raises(ValueError, match=f"`{key}`"):
+        schema.deserialise(_damaged(lambda example: CONTEXT_DAMAGE[key](example.context.feature)))
+
+
+@pytest.mark.parametrize("key", LIST_DAMAGE)
+def test_a_damaged_list_is_refused_by_its_key(key):
+    with pytest.raises(ValueError, match=f"`{key}`"):
+        schema.deserialise(_damaged(lambda example: LIST_DAMAGE[key](example.feature_lists.feature_list)))
+
+
+def test_bytes_that_are_no_record_are_refused():
+    with pytest.raises(ValueError, match="SequenceExample"):
+        schema.deserialise(b"\xff\xff not a record")
+
+
+def test_a_record_without_frames_is_refused():
+    with pytest.raises(ValueError, match="at least one frame"):
+        dataclasses.replace(_record(1), frames=(), frame_timestamps=(), stack_starts=())
+
+
+def test_uniform_positions_against_the_formula():
+    for n in range(1, 40):
+        for count in range(1, 30):
+            expected = [i * n // (count + 1) for i in range(1, count + 1)]
+            assert schema.uniform_positions(n, count).tolist() == expected
+            assert (len(set(expected)) == count) == (n >= count)
+
+
+def _brute_force_stacks(num_frames: int, positions: list[int], length: int) -> list[list[int]]:
+    """The fields of each stack, straight from METHOD: start min(p, max(0, F - L)), the last field repeats."""
+    num_fields = num_frames - 1
+    stacks = []
+    for position in positions:
+        start = min(position, max(0, num_fields - length))
+        stacks.append([min(start + i, num_fields - 1) for i in range(length)])
+    return stacks
+
+
+@pytest.mark.parametrize("count", range(0, 14))
+def test_sparse_layout_against_brute_force(count):
+    for n in range(1, 45):
+        frames, fields, starts = schema.sparse_layout(n, count)
+        positions = [i * n // (count + 1) for i in range(1, count + 1)] if count else list(range(n))
+        assert frames.tolist() == sorted(set(positions))
+        assert len(starts) == len(frames)
+        if n == 1:
+            assert fields.tolist() == [] and starts.tolist() == [0]
+            continue
+        stacks = _brute_force_stacks(n, frames.tolist(), schema.STACK_LENGTH)
+        needed = sorted({field for stack in stacks for field in stack}) if count else list(range(n - 1))
+        assert fields.tolist() == needed
+        assert fields[schema.stack_fields(starts, len(fields))].tolist() == stacks
+
+
+def test_stack_starts_and_fields_for_other_lengths():
+    for num_fields in range(1, 12):
+        for length in range(1, 12):
+            starts = schema.stack_starts(np.arange(num_fields + 1), num_fields, length)
+            expected = _brute_force_stacks(num_fields + 1, list(range(num_fields + 1)), length)
+            assert schema.stack_fields(starts, num_fields, length).tolist() == expected

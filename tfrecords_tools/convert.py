@@ -1,0 +1,42 @@
+"""Converts a dataset of video files to TFRecords with frames and optical flow, all its splits at once.
+
+    python -m tfrecords_tools.convert --dataset=folder --videos_dir=VIDEOS --output_dir=RECORDS
+
+writes RECORDS/*.tfrecord (one record per video), labels.txt, manifest.json (written last: what it names is whole) and
+quarantine.csv (videos that do not decode, with the reason). The same command given again goes on where it stopped.
+"""
+
+from collections.abc import Sequence
+
+from tfrecords_tools import cli, datasets, flags
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command."""
+    cli.reject_operands(argv)
+    settings = flags.convert_config_from_flags()
+    videos = datasets.list_videos(settings.listing)
+
+    # Loads TensorFlow, which takes longer than to find out that the input is not there.
+    from tfrecords_tools import conversion
+
+    summary = conversion.convert(
+        videos,
+        settings.output_dir,
+        settings.record,
+        videos_per_shard=settings.videos_per_shard,
+        workers=settings.workers,
+        seed=settings.listing.seed,
+    )
+    print(summary)
+    if len(summary.bad_videos) > settings.max_bad_videos:
+        raise ValueError(
+            f"{len(summary.bad_videos)} video(s) did not decode, {settings.max_bad_videos} are allowed: see "
+            f"{summary.manifest.data_dir / conversion.QUARANTINE_FILE_NAME}. All others are converted. Mend "
+            "these files and run the same command again, or allow them with --max_bad_videos"
+        )
+
+
+if __name__ == "__main__":
+    flags.define_convert_flags()
+    cli.run(main)

@@ -1,0 +1,135 @@
+"""HMDB51's layout: `<class>/*.avi` and split files `<class>_test_split<k>.txt`, as many splits as there are lists.
+
+A line of a split file is a file name and a tag: 0 unused, 1 train, 2 test. Names hold '#', '&', brackets and the like,
+and begin with the name of the source film: `<film>_<class>_<five properties of the clip>_<number>.avi`. Clips of one
+film are one group, whichever class they show.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from tfrecords_tools import config
+from tfrecords_tools.datasets import listing
+
+ROLES = {"0": "unused", "1": "train", "2": "test"}
+
+
+def list_videos(settings: config.ListingSettings) -> listing.Listing:
+    """Lists `videos_dir`/<class>/* with the roles of the split files in `splits_dir`.
+
+    Args:
+        settings: `videos_dir`, `splits_dir` and `classes` are used.
+
+    Returns:
+        The videos with one split for each number of split files. A video that a split's files do not name is "unused"
+        there.
+
+    Raises:
+        ValueError: A folder or a split file is missing, a line cannot be read, a video on a list is not on disk.
+    """
+    videos_dir, splits_dir = Path(settings.videos_dir), Path(settings.splits_dir)
+    labels = listing.list_classes(videos_dir, settings.classes)
+    split_files = find_split_files(splits_dir)
+    if not settings.classes and (without := sorted({label for label, _ in split_files} - set(labels))):
+        raise ValueError(
+            f"{splits_dir} has split files of classes without a folder in {videos_dir}: {_shorten(without)}. "
+            "Add their videos, or name the classes to take with --classes"
+        )
+    splits = sorted({split for label, split in split_files if label in labels}, key=int)
+    videos, ignored = [], []
+    for label in labels:
+        paths, others = listing.list_files(videos_dir, label)
+        ignored.extend(others)
+        names = {path.name for path in paths}
+        roles = {}
+        for split in splits or ["1"]:
+            if (label, split) not in split_files:
+                raise ValueError(
+                    f"{splits_dir / f'{label}_test_split{split}.txt'} is missing: every class needs a file for every "
+                    "split. Add it, or leave the class out with --classes"
+                )
+            roles[split] = read_split_file(split_files[label, split])
+            if missing := sorted(set(roles[split]) - names):
+                raise ValueError(
+                    f"{split_files[label, split]} names {len(missing)} video(s) that are not in {videos_dir / label}: "
+                    f"{_shorten(missing)}. Add them, or take them off the list"
+                )
+        for path in paths:
+            videos.append(
+                listing.Video(
+                    example_id=str(path.with_suffix("")),
+                    path=path,
+                    labels=(label,),
+                    group=source_film(path, label),
+                    roles=tuple(roles[split].get(path.name, "unused") for split in splits),
+                )
+            )
+    return listing.Listing("hmdb51", videos_dir, labels, tuple(splits), tuple(videos), tuple(ignored))
+
+
+def find_split_files(splits_dir: Path) -> dict[tuple[str, str], Path]:
+    """Finds the split files.
+
+    Args:
+        splits_dir: Their folder; other files in it are passed over.
+
+    Returns:
+        Class and split to file.
+
+    Raises:
+        ValueError: The folder does not exist or holds no split files.
+    """
+    if not splits_dir.is_dir() or splits_dir == Path():
+        raise ValueError(
+            "`splits_dir` must be the folder of the split files <class>_test_split<k>.txt. "
+            f"Received: splits_dir={str(splits_dir)!r}"
+        )
+    matches = (re.fullmatch(r"(.+)_test_split([1-9]\d*)\.txt", path.name) for path in sorted(splits_dir.iterdir()))
+    found = {(match[1], match[2]): splits_dir / match[0] for match in matches if match}
+    if not found:
+        raise ValueError(f"{splits_dir} holds no split files. They must be named <class>_test_split<k>.txt")
+    return found
+
+
+def read_split_file(path: Path) -> dict[str, str]:
+    """Reads the roles in one split file.
+
+    Args:
+        path: Lines of a file name, white space and a tag.
+
+    Returns:
+        File name to "train", "test" or "unused".
+
+    Raises:
+        ValueError: A line has another form, or a video has two lines; the message names file and line.
+    """
+    try:
+        # Not `splitlines`, for which rarer characters end a line as well, that are allowed in a name.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text ({error.reason} at byte {error.start})") from error
+    roles = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"\s*(\S|\S.*\S)\s+([012])\s*", line)
+        if not match:
+            raise ValueError(
+                f"{path}, line {number}: expected a file name and a tag 0 (unused), 1 (train) or 2 (test). "
+                f"Received: {line!r}"
+            )
+        if match[1] in roles:
+            raise ValueError(f"{path}, line {number}: {match[1]!r} is on the list twice. Remove one of its lines")
+        roles[match[1]] = ROLES[match[2]]
+    return roles
+
+
+def source_film(path: PurePosixPath, label: str) -> str:
+    """Gives the film a clip was taken from: what stands before `_<class>_` in its name, or else the whole name."""
+    film, separator, _ = path.stem.rpartition(f"_{label}_")
+    return film if separator else path.stem
+
+
+def _shorten(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

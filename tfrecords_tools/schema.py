@@ -1,0 +1,361 @@
+"""The record: one `tf.train.SequenceExample` per video, under MediaPipe's media-sequence keys.
+
+`serialise` and `deserialise` are inverse to each other and work on plain Python values; `parse` reads the same bytes
+inside a TensorFlow graph, for tf.data and for serving. Further down stand the rules that say which frames and flow
+fields a record holds and which fields make up the stack of a frame.
+
+Letters: n frames and F = n - 1 flow fields of a video, L fields in a stack, K sampled positions.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import message
+
+STACK_LENGTH = 10
+"""L, the number of consecutive flow fields in the input of the motion stream."""
+
+FLOW_SATURATION = 20.0
+"""Flow is clipped to [-20, 20] pixels per frame before it is stored in 8 bits."""
+
+EXAMPLE_ID = "example/id"
+MEDIA_ID = "clip/media_id"
+DATA_PATH = "clip/data_path"
+LABEL_INDEX = "clip/label/index"
+LABEL_STRING = "clip/label/string"
+LABEL_TEXT = "clip/label/text"  # The same strings again, under the key that dmvr reads.
+GROUP = "clip/group"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+CHANNELS = "image/channels"
+FRAME_RATE = "image/frame_rate"
+FRAMES = "image/encoded"
+FRAME_TIMESTAMPS = "image/timestamp"
+FLOW = "FORWARD_FLOW/image/encoded"
+FLOW_TIMESTAMPS = "FORWARD_FLOW/image/timestamp"
+FLOW_FORMAT = "FORWARD_FLOW/image/format"
+FLOW_HEIGHT = "FORWARD_FLOW/image/height"  # Of the stored image, u above v: twice `image/height`.
+FLOW_WIDTH = "FORWARD_FLOW/image/width"
+SATURATION = "FORWARD_FLOW/image/saturation"
+STACK_STARTS = "FORWARD_FLOW/stack/start"
+
+
+FeatureMap = Mapping[str, tf.train.Feature]
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoRecord:
+    """What is stored of one video.
+
+    Attributes:
+        example_id: Unique name of the video within its dataset.
+        media_id: Name of the media file, without folder and suffix.
+        data_path: Path of the video file relative to the dataset's folder, with forward slashes.
+        label_indices: Class indices, lines of labels.txt counted from 0. Empty where no label is known.
+        label_strings: Class names, in the order of `label_indices`.
+        group: Clips of one group (one source film, one person) must not be split over training and test. May be "".
+        height: Frame height in pixels, as stored.
+        width: Frame width in pixels, as stored.
+        frame_rate: Frames per second of the video, rounded to float32, which is what a record can hold.
+        frames: n RGB JPEGs.
+        frame_timestamps: Time of each stored frame in microseconds.
+        flow: F grey JPEGs of size [2 * height, width], u above v; in pixels per frame at stored resolution.
+        flow_timestamps: Time of each field's first frame in microseconds.
+        stack_starts: For each stored frame, the index into `flow` of the first field of its stack.
+    """
+
+    example_id: str
+    media_id: str
+    data_path: str
+    label_indices: tuple[int, ...]
+    label_strings: tuple[str, ...]
+    group: str
+    height: int
+    width: int
+    frame_rate: float
+    frames: tuple[bytes, ...]
+    frame_timestamps: tuple[int, ...]
+    flow: tuple[bytes, ...]
+    flow_timestamps: tuple[int, ...]
+    stack_starts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame_rate", float(np.float32(self.frame_rate)))
+        if not self.frames:
+            raise ValueError(f"A record needs at least one frame in `{FRAMES}`. Received: none for {self.example_id!r}")
+        if self.height < 1 or self.width < 1:
+            raise ValueError(
+                f"`{HEIGHT}` and `{WIDTH}` must be positive. Received: {self.height}, {self.width} "
+                f"for {self.example_id!r}"
+            )
+        for key, received, other_key, expected in (
+            (FRAME_TIMESTAMPS, self.frame_timestamps, FRAMES, self.frames),
+            (STACK_STARTS, self.stack_starts, FRAMES, self.frames),
+            (FLOW_TIMESTAMPS, self.flow_timestamps, FLOW, self.flow),
+            (LABEL_STRING, self.label_strings, LABEL_INDEX, self.label_indices),
+        ):
+            if len(received) != len(expected):
+                raise ValueError(
+                    f"`{key}` must be as long as `{other_key}` ({len(expected)}). Received: {len(received)} values "
+                    f"for {self.example_id!r}"
+                )
+        last_start = max(0, len(self.flow) - STACK_LENGTH)
+        for start in self.stack_starts:
+            if not 0 <= start <= last_start:
+                raise ValueError(
+                    f"`{STACK_STARTS}` must lie in [0, {last_start}] where {len(self.flow)} fields are stored. "
+                    f"Received: {start} for {self.example_id!r}"
+                )
+
+
+def serialise(record: VideoRecord) -> bytes:
+    """Writes a record as the bytes of a `tf.train.SequenceExample`; equal records give equal bytes."""
+    context = {
+        EXAMPLE_ID: _text(record.example_id),
+        MEDIA_ID: _text(record.media_id),
+        DATA_PATH: _text(record.data_path),
+        LABEL_INDEX: _ints(*record.label_indices),
+        LABEL_STRING: _text(*record.label_strings),
+        LABEL_TEXT: _text(*record.label_strings),
+        GROUP: _text(record.group),
+        FORMAT: _text("JPEG"),
+        HEIGHT: _ints(record.height),
+        WIDTH: _ints(record.width),
+        CHANNELS: _ints(3),
+        FRAME_RATE: _floats(record.frame_rate),
+        FLOW_FORMAT: _text("JPEG"),
+        FLOW_HEIGHT: _ints(2 * record.height),
+        FLOW_WIDTH: _ints(record.width),
+        SATURATION: _floats(FLOW_SATURATION),
+    }
+    lists = {
+        FRAMES: [_bytes(frame) for frame in record.frames],
+        FRAME_TIMESTAMPS: [_ints(time) for time in record.frame_timestamps],
+        FLOW: [_bytes(field) for field in record.flow],
+        FLOW_TIMESTAMPS: [_ints(time) for time in record.flow_timestamps],
+        STACK_STARTS: [_ints(start) for start in record.stack_starts],
+    }
+    example = tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(
+            feature_list={key: tf.train.FeatureList(feature=features) for key, features in lists.items()}
+        ),
+    )
+    # Protobuf maps have no order of their own: without `deterministic` equal records can differ in their bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def deserialise(data: bytes) -> VideoRecord:
+    """Reads a record back, checking everything that its keys promise.
+
+    Args:
+        data: Bytes of one `tf.train.SequenceExample`.
+
+    Returns:
+        The record that `serialise` was given.
+
+    Raises:
+        ValueError: A key is missing or malformed; the message names it.
+    """
+    try:
+        example = tf.train.SequenceExample.FromString(data)
+    except message.DecodeError as error:
+        raise ValueError(
+            f"A record must be a serialised tf.train.SequenceExample. Received: {len(data)} bytes that are not"
+        ) from error
+    context, lists = example.context.feature, example.feature_lists.feature_list
+    height, width = _one(context, HEIGHT, "int64_list"), _one(context, WIDTH, "int64_list")
+    for key, expected in ((FLOW_HEIGHT, 2 * height), (FLOW_WIDTH, width)):
+        if (received := _one(context, key, "int64_list")) != expected:
+            raise ValueError(f"`{key}` must be {expected} where frames are {height} x {width}. Received: {received}")
+    if (saturation := _one(context, SATURATION, "float_list")) != FLOW_SATURATION:
+        raise ValueError(f"`{SATURATION}` must be {FLOW_SATURATION}. Received: {saturation}")
+    return VideoRecord(
+        example_id=_string(context, EXAMPLE_ID),
+        media_id=_string(context, MEDIA_ID),
+        data_path=_string(context, DATA_PATH),
+        label_indices=tuple(_values(context, LABEL_INDEX, "int64_list")),
+        label_strings=tuple(_decode(value, LABEL_STRING) for value in _values(context, LABEL_STRING, "bytes_list")),
+        group=_string(context, GROUP),
+        height=height,
+        width=width,
+        frame_rate=_one(context, FRAME_RATE, "float_list"),
+        frames=_sequence(lists, FRAMES, "bytes_list"),
+        frame_timestamps=_sequence(lists, FRAME_TIMESTAMPS, "int64_list"),
+        flow=_sequence(lists, FLOW, "bytes_list"),
+        flow_timestamps=_sequence(lists, FLOW_TIMESTAMPS, "int64_list"),
+        stack_starts=_sequence(lists, STACK_STARTS, "int64_list"),
+    )
+
+
+def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Reads a record inside a TensorFlow graph; frames and fields stay encoded (see `codec`).
+
+    Args:
+        serialised: string [], one record.
+
+    Returns:
+        `id`, `media_id`, `path`, `group`: string []; `label`: int64 [k]; `label_string`: string [k];
+        `height`, `width`: int64 []; `frame_rate`: float32 []; `frames`: string [n]; `frame_timestamps`: int64 [n];
+        `flow`: string [F]; `stack_starts`: int64 [n].
+    """
+    text, integer = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
+    context, lists = tf.io.parse_single_sequence_example(
+        serialised,
+        context_features={
+            EXAMPLE_ID: text,
+            MEDIA_ID: text,
+            DATA_PATH: text,
+            LABEL_INDEX: tf.io.RaggedFeature(tf.int64),
+            LABEL_STRING: tf.io.RaggedFeature(tf.string),
+            GROUP: text,
+            HEIGHT: integer,
+            WIDTH: integer,
+            FRAME_RATE: tf.io.FixedLenFeature([], tf.float32),
+        },
+        sequence_features={
+            FRAMES: tf.io.FixedLenSequenceFeature([], tf.string),
+            FRAME_TIMESTAMPS: tf.io.FixedLenSequenceFeature([], tf.int64),
+            FLOW: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),  # None in a video of one frame.
+            STACK_STARTS: tf.io.FixedLenSequenceFeature([], tf.int64),
+        },
+    )
+    return {
+        "id": context[EXAMPLE_ID],
+        "media_id": context[MEDIA_ID],
+        "path": context[DATA_PATH],
+        "label": context[LABEL_INDEX],
+        "label_string": context[LABEL_STRING],
+        "group": context[GROUP],
+        "height": context[HEIGHT],
+        "width": context[WIDTH],
+        "frame_rate": context[FRAME_RATE],
+        "frames": lists[FRAMES],
+        "frame_timestamps": lists[FRAME_TIMESTAMPS],
+        "flow": lists[FLOW],
+        "stack_starts": lists[STACK_STARTS],
+    }
+
+
+def uniform_positions(num_frames: int, count: int) -> np.ndarray:
+    """Gives `count` evenly spaced positions, floor(i * n / (count + 1)) for i = 1..count.
+
+    Args:
+        num_frames: n, at least 1.
+        count: Positions wanted, at least 1. Positions repeat only where n < count.
+
+    Returns:
+        int64 [count], ascending, in [0, n).
+    """
+    return np.arange(1, count + 1, dtype=np.int64) * num_frames // (count + 1)
+
+
+def stack_starts(positions: np.ndarray, num_fields: int, stack_length: int = STACK_LENGTH) -> np.ndarray:
+    """Gives the first field of the stack of each position, s = min(p, max(0, F - L)).
+
+    Args:
+        positions: int [k], frame indices.
+        num_fields: F, at least 0.
+        stack_length: L, at least 1.
+
+    Returns:
+        int64 [k].
+    """
+    return np.minimum(np.asarray(positions, dtype=np.int64), max(0, num_fields - stack_length))
+
+
+def stack_fields(starts: np.ndarray, num_fields: int, stack_length: int = STACK_LENGTH) -> np.ndarray:
+    """Gives the fields that make up each stack; where F < L the last field repeats.
+
+    Args:
+        starts: int [k], first field of each stack.
+        num_fields: F, at least 1: a video without flow has no stacks, and zero flow stands in for them.
+        stack_length: L, at least 1.
+
+    Returns:
+        int64 [k, L], in [0, F).
+    """
+    return np.minimum(np.asarray(starts, dtype=np.int64)[:, None] + np.arange(stack_length), num_fields - 1)
+
+
+def sparse_layout(num_frames: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Says which frames and flow fields of a video are stored, each once however many stacks share it.
+
+    Args:
+        num_frames: n, at least 1.
+        count: K uniform positions, or 0 for every frame and every field.
+
+    Returns:
+        Frame indices stored, int64 [k], where k = K, or fewer where n < K and positions coincide (k = n for count 0);
+        field indices stored, int64 [f]; for each stored frame the start of its stack as an index into the *stored*
+        fields, int64 [k]. All ascending.
+    """
+    num_fields = num_frames - 1
+    frames = np.unique(uniform_positions(num_frames, count)) if count else np.arange(num_frames)
+    starts = stack_starts(frames, num_fields)
+    if count and num_fields:
+        fields = np.unique(stack_fields(starts, num_fields))
+    else:
+        fields = np.arange(num_fields)
+    return frames, fields, np.searchsorted(fields, starts)
+
+
+def _bytes(*values: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _text(*values: str) -> tf.train.Feature:
+    return _bytes(*(value.encode("utf-8") for value in values))
+
+
+def _ints(*values: int) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(*values: float) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def _feature_values(feature: tf.train.Feature, key: str, kind: str) -> list:
+    # An empty list may come without its kind, which protobuf then reports as None.
+    if (received := feature.WhichOneof("kind")) not in (kind, None):
+        raise ValueError(f"`{key}` must hold a {kind}. Received: {received}")
+    return list(getattr(feature, kind).value)
+
+
+def _values(context: FeatureMap, key: str, kind: str) -> list:
+    # `in` first: reading a protobuf map adds the key.
+    if key not in context:
+        raise ValueError(f"`{key}` is missing from the record's context")
+    return _feature_values(context[key], key, kind)
+
+
+def _one(context: FeatureMap, key: str, kind: str) -> Any:
+    values = _values(context, key, kind)
+    if len(values) != 1:
+        raise ValueError(f"`{key}` must hold one value. Received: {len(values)}")
+    return values[0]
+
+
+def _decode(value: bytes, key: str) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`{key}` must be UTF-8 text. Received: {value!r}") from error
+
+
+def _string(context: FeatureMap, key: str) -> str:
+    return _decode(_one(context, key, "bytes_list"), key)
+
+
+def _sequence(lists: Mapping[str, tf.train.FeatureList], key: str, kind: str) -> tuple:
+    if key not in lists:
+        raise ValueError(f"`{key}` is missing from the record's feature lists")
+    steps = [_feature_values(feature, key, kind) for feature in lists[key].feature]
+    if any(len(step) != 1 for step in steps):
+        raise ValueError(f"`{key}` must hold one value per step. Received: lengths {[len(step) for step in steps]}")
+    return tuple(step[0] for step in steps)

@@ -1,0 +1,202 @@
+"""Shards: which video goes where, and one shard written from start to end."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_tools import config, manifest, schema, video, writer
+from tfrecords_tools.datasets import listing
+
+WORK_DIR = ".shards"
+"""Folder inside the output folder for what a restart needs to know."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BadVideo:
+    """A video that did not become a record.
+
+    Attributes:
+        path: Relative to the dataset's folder.
+        label: Its class, or classes joined by a comma.
+        reason: Why, in one line.
+        fingerprint: Size and time of the file, by which a file that was mended since is known; "" where it has none.
+    """
+
+    path: str
+    label: str
+    reason: str
+    fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One shard to write.
+
+    Attributes:
+        name: File name.
+        partition: Its partition.
+        output_dir: Folder of the shard.
+        videos_dir: Folder that the videos' paths start from.
+        videos: The videos, in the order of their records.
+        labels: All classes, in the order of their indices.
+        record: How a video becomes a record.
+    """
+
+    name: str
+    partition: str
+    output_dir: Path
+    videos_dir: Path
+    videos: tuple[listing.Video, ...]
+    labels: tuple[str, ...]
+    record: config.RecordSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A finished shard.
+
+    Attributes:
+        shard: What it holds.
+        bad_videos: Videos that should be in it and do not decode.
+    """
+
+    shard: manifest.Shard
+    bad_videos: tuple[BadVideo, ...]
+
+
+def plan(
+    videos: listing.Listing, output_dir: Path, record: config.RecordSettings, videos_per_shard: int, seed: int
+) -> list[Task]:
+    """Distributes a listing over shards, which nothing but the listing and the seed decides.
+
+    Args:
+        videos: The listing.
+        output_dir: Folder of the shards.
+        record: How a video becomes a record.
+        videos_per_shard: Largest number of videos in a shard; the shards of a partition are filled evenly.
+        seed: Fixes the order, which mixes the classes inside each shard.
+
+    Returns:
+        The shards to write.
+    """
+    tasks = []
+    for partition, members in videos.partitions().items():
+        mixed = sorted(members, key=lambda member: listing.seeded_order(seed, member.example_id))
+        count = -(-len(mixed) // videos_per_shard)
+        for number, chosen in enumerate(np.array_split(np.arange(len(mixed)), count)):
+            tasks.append(
+                Task(
+                    name=f"{partition}-{number:05d}-of-{count:05d}.tfrecord",
+                    partition=partition,
+                    output_dir=output_dir,
+                    videos_dir=videos.videos_dir,
+                    videos=tuple(mixed[i] for i in chosen),
+                    labels=videos.labels,
+                    record=record,
+                )
+            )
+    return tasks
+
+
+def write(task: Task) -> Result:
+    """Writes a shard under a temporary name, renames it, and leaves a note that it is whole.
+
+    Args:
+        task: The shard.
+
+    Returns:
+        What was written.
+    """
+    work_dir = task.output_dir / WORK_DIR
+    temporary, final = work_dir / f"{task.name}.tmp", task.output_dir / task.name
+    entries, bad_videos = [], []
+    with tf.io.TFRecordWriter(str(temporary)) as file:
+        for member in task.videos:
+            try:
+                record = _read(task, member)
+            except (video.VideoError, cv2.error) as error:
+                bad_videos.append(_bad_video(task, member, error))
+                continue
+            file.write(schema.serialise(record))
+            entries.append(
+                manifest.VideoEntry(
+                    id=record.example_id,
+                    path=record.data_path,
+                    labels=record.label_indices,
+                    group=record.group,
+                    frames=len(record.frames),
+                    fields=len(record.flow),
+                )
+            )
+    digest, size = _hash(temporary)
+    os.replace(temporary, final)
+    result = Result(manifest.Shard(final, task.partition, digest, size, tuple(entries)), tuple(bad_videos))
+    note = {**manifest.shard_to_json(result.shard), "bad_videos": [dataclasses.asdict(bad) for bad in bad_videos]}
+    manifest.write_atomically(_note(task), json.dumps(note, ensure_ascii=False))
+    return result
+
+
+def finished(task: Task) -> Result | None:
+    """Gives the result of a shard that an earlier run has finished, or None where it has to be written.
+
+    It has to be where the file is not the one that was written, or where a video that did not decode has changed since.
+    """
+    try:
+        note = json.loads(_note(task).read_text(encoding="utf-8"))
+        bad_videos = tuple(BadVideo(**bad) for bad in note.pop("bad_videos"))
+        shard = manifest.shard_from_json(task.output_dir, task.name, note)
+        if _hash(shard.path) != (shard.sha256, shard.bytes):
+            return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    if any(_fingerprint(task.videos_dir / bad.path) != bad.fingerprint for bad in bad_videos):
+        return None
+    return Result(shard, bad_videos)
+
+
+def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
+    source = video.read_video(task.videos_dir / member.path)
+    return writer.make_record(
+        source,
+        source.frame_rate,
+        task.record,
+        example_id=member.example_id,
+        media_id=member.path.stem,
+        data_path=str(member.path),
+        label_indices=[task.labels.index(label) for label in member.labels],
+        label_strings=member.labels,
+        group=member.group,
+    )
+
+
+def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
+    reason = error.reason if isinstance(error, video.VideoError) else f"OpenCV failed on it: {error}"
+    return BadVideo(
+        path=str(member.path),
+        label=",".join(member.labels),
+        reason=" ".join(reason.split()),
+        fingerprint=_fingerprint(task.videos_dir / member.path),
+    )
+
+
+def _note(task: Task) -> Path:
+    return task.output_dir / WORK_DIR / f"{task.name}.json"
+
+
+def _hash(path: Path) -> tuple[str, int]:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} bytes, {status.st_mtime_ns}"

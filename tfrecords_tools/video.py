@@ -1,0 +1,151 @@
+"""Video files as a stream of RGB frames, and the size frames are stored in."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tfrecords_tools import container
+
+DEFAULT_FRAME_RATE = 25.0
+SMALLEST_SIDE = 16
+"""Pixels; below it DIS has no pyramid level to start from."""
+
+
+class VideoError(ValueError):
+    """A video that cannot be used.
+
+    Attributes:
+        path: The file.
+        reason: Why, in one line.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple:
+        # Exceptions are pickled by their message alone, which is not what `__init__` takes.
+        return type(self), (self.path, self.reason)
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoFile:
+    """A video file that has been opened once; iterating decodes it from the start, every time anew.
+
+    Frames are uint8 [H, W, 3], RGB, and are counted by decoding: the number in a header is often wrong.
+
+    Attributes:
+        path: The file.
+        frame_rate: Frames per second; 25 where the file does not say.
+    """
+
+    path: Path
+    frame_rate: float
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        capture = _open(self.path)
+        try:
+            decoded = 0
+            while True:
+                done, frame = capture.read()
+                if not done:
+                    break
+                decoded += 1
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            if not decoded:
+                raise VideoError(self.path, "no frame of it decodes")
+        finally:
+            capture.release()
+
+
+def read_video(path: str | Path) -> VideoFile:
+    """Opens a video file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        An iterable of its frames, which may be iterated again and again.
+
+    Raises:
+        VideoError: The file does not exist, is truncated, or is not a video. A video of which no frame decodes is found
+            when it is iterated.
+    """
+    path = Path(path)
+    capture = _open(path)
+    frame_rate = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return VideoFile(path, frame_rate if math.isfinite(frame_rate) and frame_rate > 0 else DEFAULT_FRAME_RATE)
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    try:
+        missing = container.missing_bytes(path)
+        if path.stat().st_size == 0:
+            raise VideoError(path, "the file is empty")
+    except FileNotFoundError as error:
+        raise VideoError(path, "the file does not exist") from error
+    except OSError as error:
+        raise VideoError(path, f"the file cannot be read ({error.strerror})") from error
+    if missing:
+        raise VideoError(path, f"the file is truncated, {missing} bytes are missing at its end")
+    # FFmpeg only: with what it cannot open OpenCV would go on to other readers, one of them for numbered images. An
+    # absolute path: FFmpeg takes what stands before a colon for a protocol. One thread: workers share the cores.
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    if not capture.isOpened():
+        raise VideoError(path, "it is not a video that OpenCV can decode")
+    return capture
+
+
+@dataclasses.dataclass(frozen=True)
+class Resize:
+    """The size frames are stored in.
+
+    Attributes:
+        sides: (width, height) in pixels, or (short side,), which keeps the aspect ratio.
+    """
+
+    sides: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Resize":
+        """Reads "340x256" (width x height) or "short_side=256".
+
+        Raises:
+            ValueError: It is neither, or a side is too short for optical flow.
+        """
+        match = re.fullmatch(r"(\d+)x(\d+)|short_side=(\d+)", text)
+        if match is None:
+            raise ValueError(f'`resize` must look like "340x256" or "short_side=256". Received: resize={text!r}')
+        sides = tuple(int(number) for number in match.groups() if number is not None)
+        if min(sides) < SMALLEST_SIDE:
+            raise ValueError(f"`resize` must give sides of at least {SMALLEST_SIDE} pixels. Received: resize={text!r}")
+        return cls(sides)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Gives the stored (height, width) of a frame of `height` x `width` pixels."""
+        if len(self.sides) == 2:
+            return self.sides[1], self.sides[0]
+        scale = self.sides[0] / min(height, width)
+        return round(height * scale), round(width * scale)
+
+    def apply(self, frame: np.ndarray) -> np.ndarray:
+        """Resizes a frame: by area where it shrinks, which does not alias, else bilinearly.
+
+        Args:
+            frame: uint8 [H, W, 3].
+
+        Returns:
+            uint8 [height, width, 3].
+        """
+        height, width = self.size(*frame.shape[:2])
+        if (height, width) == frame.shape[:2]:
+            return frame
+        shrinks = height < frame.shape[0] and width < frame.shape[1]
+        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
