@@ -4,10 +4,11 @@ A command that meets bad input says so in one line and leaves with a status that
 developers; `--traceback` shows it.
 """
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, flags, logging  # logging defines --verbosity
+from absl import app, flags, logging
 
 # Exit statuses, documented in BUILD.md.
 FAILURE = 1
@@ -26,8 +27,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     Raises:
         SystemExit: always, with 0, the status of `main`, or the status of the error that was reported.
     """
-    sys.stdout.reconfigure(line_buffering=True)
-    flags.FLAGS.set_default("verbosity", logging.WARNING)  # warnings and errors of libraries, not their news
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in a log, results and errors shall stand in their order
     app.run(_reporting(main), flags_parser=_parse_flags)
 
 
@@ -57,6 +58,8 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 
 def _reporting(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[str]], None]:
     def guarded(argv: Sequence[str]) -> None:
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # libraries' warnings and errors, not their news
         try:
             status = main(argv)
         except KeyboardInterrupt:

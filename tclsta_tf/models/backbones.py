@@ -6,6 +6,7 @@ optimizer: setting `trainable = False` would also switch Keras' batch normalisat
 
 import pathlib
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -82,21 +83,21 @@ def build_backbone(
     return backbone
 
 
-def _scaled_input(channels: int, scale: float, policy) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def _scaled_input(channels: int, scale: float, policy: Any) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The input, float32 [b, H, W, channels], and what the first convolution sees."""
     kind = "frames" if channels == 3 else "flow"
     images = keras.Input((None, None, channels), name="images")
     return images, input_scaling.InputScaling(kind, scale, dtype=policy, name="input_scaling")(images)
 
 
-def _batch_normalization(batchnorm: str, **config) -> keras.layers.Layer:
+def _batch_normalization(batchnorm: str, **config: Any) -> keras.layers.Layer:
     """A batch normalisation layer in one of the modes, `partial` excepted."""
     if batchnorm == "frozen":
         return frozen_batch_normalization.FrozenBatchNormalization(**config)
     return keras.layers.BatchNormalization(**{**config, "synchronized": batchnorm == "synchronized"})
 
 
-def _resnet50(channels: int, batchnorm: str, flow_scale: float, policy) -> keras.Model:
+def _resnet50(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
     # Handing the input over as a tensor, not as a shape, is how keras.applications takes 20 channels without a warning.
     images, scaled = _scaled_input(channels, 1.0 if channels == 3 else flow_scale, policy)
     template = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=scaled, name="resnet50")
@@ -116,16 +117,16 @@ def _resnet50(channels: int, batchnorm: str, flow_scale: float, policy) -> keras
     return keras.models.clone_model(template, clone_function=rebuild)
 
 
-def _small(channels: int, batchnorm: str, flow_scale: float, policy) -> keras.Model:
-    """Four stages of stride 2 with 16, 32, 64, 128 channels; residual blocks in the last two."""
+def _small(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+    """A 5x5 stem of 32 filters, then 3x3 convolutions with 64, 96 and 128, each of stride 2; a residual one on top."""
 
-    def convolve(x, filters, stride, name, activate=True):
+    def convolve(x: Any, filters: int, size: int, stride: int, name: str, activate: bool = True) -> Any:
         mode = batchnorm
         if mode == "partial":
             mode = "batch" if name == "stem" else "frozen"
         x = keras.layers.Conv2D(
             filters,
-            3,
+            size,
             strides=stride,
             padding="same",
             use_bias=False,
@@ -137,21 +138,14 @@ def _small(channels: int, batchnorm: str, flow_scale: float, policy) -> keras.Mo
         x = _batch_normalization(mode, momentum=0.9, dtype=policy, name=f"{name}_bn")(x)
         return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x) if activate else x
 
-    def residual(x, filters, name):
-        shortcut = x
-        x = convolve(x, filters, 1, f"{name}_1")
-        x = convolve(x, filters, 1, f"{name}_2", activate=False)
-        x = keras.layers.Add(dtype=policy, name=f"{name}_add")([shortcut, x])
-        return keras.layers.ReLU(dtype=policy, name=f"{name}_out")(x)
-
     # Batch normalisation undoes the division; it only lets an untrained network start with features around 1.
     images, scaled = _scaled_input(channels, (1.0 if channels == 3 else flow_scale) / 64.0, policy)
-    x = convolve(scaled, 16, 2, "stem")
-    x = convolve(x, 32, 2, "stage2")
-    x = convolve(x, 64, 2, "stage3")
-    x = residual(x, 64, "stage3_block1")
-    x = convolve(x, 128, 2, "stage4")
-    x = keras.layers.Add(dtype=policy, name="stage4_add")([x, convolve(x, 128, 1, "stage4_block1", activate=False)])
+    # Motion is told by how u and v change over the ten fields of a stack: the stem needs room for many such patterns.
+    x = convolve(scaled, 32, 5, 2, "stem")
+    x = convolve(x, 64, 3, 2, "stage2")
+    x = convolve(x, 96, 3, 2, "stage3")
+    x = convolve(x, 128, 3, 2, "stage4")
+    x = keras.layers.Add(dtype=policy, name="stage4_add")([x, convolve(x, 128, 3, 1, "stage4_block1", activate=False)])
     x = keras.layers.ReLU(dtype=policy, name="stage4_out")(x)
     return keras.Model(images, x, name="small")
 
