@@ -1,5 +1,7 @@
 """Category activation mapping: a head that classifies a frame and says where, Eq. (1) to (3)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -83,8 +85,8 @@ class ClassActivation(keras.layers.Layer):
         cam_class: str = "predicted",
         convolution_bias: float = 0.0,
         kernel_initializer: str | dict | keras.initializers.Initializer = "he_normal",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         if num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1. Received: num_classes={num_classes}")
@@ -120,7 +122,7 @@ class ClassActivation(keras.layers.Layer):
             for group in range(self.groups)
         ]
 
-    def build(self, features_shape):
+    def build(self, features_shape: tuple) -> None:
         """Creates the weights for features of shape [b, h, w, D]."""
         size = features_shape[-1]
         if size is None or size % self.groups:
@@ -136,7 +138,9 @@ class ClassActivation(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(self.num_classes,), initializer="zeros", autocast=False, name="bias")
 
-    def call(self, features, labels=None, training=None):
+    def call(
+        self, features: keras.KerasTensor, labels: keras.KerasTensor | None = None, training: bool | None = None
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         activations = self.activate(features)
         logits = ops.matmul(pool_activations(activations, self.pool), self.kernel) + self.bias  # Eq. (1)
@@ -153,7 +157,7 @@ class ClassActivation(keras.layers.Layer):
             activations = ops.minimum(activations, 65504.0)
         return ops.cast(activations, masking.float_dtype(self))
 
-    def _class_weights(self, logits, labels):
+    def _class_weights(self, logits: keras.KerasTensor, labels: keras.KerasTensor | None) -> keras.KerasTensor:
         """The classifier's weights for the class of each image: [b, C] and int [b] or None -> [b, K]."""
         by_class = ops.transpose(self.kernel)  # [C, K]
         if self.cam_class == "expected":
@@ -162,7 +166,7 @@ class ClassActivation(keras.layers.Layer):
             labels = ops.argmax(logits, axis=-1)
         return ops.take(by_class, ops.cast(labels, "int32"), axis=0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),

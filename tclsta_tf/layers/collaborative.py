@@ -1,5 +1,7 @@
 """Collaborative learning of static and motion features, Eq. (7) to (9) and Algorithm 1."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -41,7 +43,7 @@ class CollaborativeLearning(keras.layers.Layer):
         Section III-B.1 of the paper, Eq. (7) to (9), Algorithm 1.
     """
 
-    def __init__(self, width: int = 512, rounds: int = 3, stop_guidance: bool = False, **kwargs):
+    def __init__(self, width: int = 512, rounds: int = 3, stop_guidance: bool = False, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if width < 1:
             raise ValueError(f"`width` must be at least 1. Received: width={width}")
@@ -61,7 +63,7 @@ class CollaborativeLearning(keras.layers.Layer):
         self.motion_guidance = linear(self.width, "motion_guidance")
         self.static_scorer = linear(1, "static_scorer")
 
-    def build(self, static_shape, motion_shape):
+    def build(self, static_shape: tuple, motion_shape: tuple) -> None:
         """Creates the weights for features of shape [B, N, D] on each side."""
         self.motion_projection.build(motion_shape)
         self.static_guidance.build((static_shape[0], static_shape[-1]))
@@ -70,7 +72,9 @@ class CollaborativeLearning(keras.layers.Layer):
         self.motion_guidance.build((motion_shape[0], motion_shape[-1]))
         self.static_scorer.build((*static_shape[:-1], self.width))
 
-    def call(self, static, motion, mask=None):
+    def call(
+        self, static: keras.KerasTensor, motion: keras.KerasTensor, mask: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         dtype = masking.float_dtype(self)
         static = masking.zero_padding(ops.cast(static, dtype), mask)
@@ -120,11 +124,11 @@ class CollaborativeLearning(keras.layers.Layer):
         """w_h^T H, the argument of the softmax in Eq. (8): float [B, N, width] -> [B, N]."""
         return ops.squeeze(scorer(hidden), axis=-1)
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: no output has a padded axis that a later layer would have to know of."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),
@@ -134,6 +138,6 @@ class CollaborativeLearning(keras.layers.Layer):
         }
 
 
-def _change(before, after):
+def _change(before: keras.KerasTensor, after: keras.KerasTensor) -> keras.KerasTensor:
     """Largest change of any weight: float [B, N] twice -> [B]."""
     return ops.max(ops.abs(after - before), axis=-1)

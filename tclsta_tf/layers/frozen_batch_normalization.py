@@ -18,11 +18,11 @@ class FrozenBatchNormalization(keras.layers.BatchNormalization):
     """
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Always False."""
         return False
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         # The parent's setter also marks the variables.
         keras.layers.BatchNormalization.trainable.fset(self, False)

@@ -1,5 +1,7 @@
 """One attention step of the collaborative network that the authors released."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -37,7 +39,9 @@ class GuidedAttention(keras.layers.Layer):
         The collaborative network of the authors' release; Section III-B.1 of the paper describes another form.
     """
 
-    def __init__(self, width: int = 512, guided: bool = True, dropout: float = 0.5, seed: int | None = None, **kwargs):
+    def __init__(
+        self, width: int = 512, guided: bool = True, dropout: float = 0.5, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         if width < 1:
             raise ValueError(f"`width` must be at least 1. Received: width={width}")
@@ -49,14 +53,13 @@ class GuidedAttention(keras.layers.Layer):
         self.seed = seed
         dtype = masking.float_dtype(self)
         self.projection = keras.layers.Dense(self.width, dtype=dtype, name="projection")
-        self.guidance = None
         if self.guided:
             self.guidance = keras.layers.Dense(self.width, use_bias=False, dtype=dtype, name="guidance")
         self.scorer = keras.layers.Dense(1, use_bias=False, dtype=dtype, name="scorer")
         # Not a Dropout layer: that would name its random state by a counter of the process.
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{self.name}_dropout")
 
-    def build(self, values_shape, guide_shape=None):
+    def build(self, values_shape: tuple, guide_shape: tuple | None = None) -> None:
         """Creates the weights for values [B, N, D] and a guide [B, E]."""
         if self.guided != (guide_shape is not None):
             raise ValueError(
@@ -68,7 +71,13 @@ class GuidedAttention(keras.layers.Layer):
             self.guidance.build(guide_shape)
         self.scorer.build((*values_shape[:-1], self.width))
 
-    def call(self, values, guide=None, mask=None, training=None):
+    def call(
+        self,
+        values: keras.KerasTensor,
+        guide: keras.KerasTensor | None = None,
+        mask: keras.KerasTensor | None = None,
+        training: bool | None = None,
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         dtype = masking.float_dtype(self)
         values = masking.zero_padding(ops.cast(values, dtype), mask)
@@ -81,11 +90,11 @@ class GuidedAttention(keras.layers.Layer):
         weights = masking.masked_softmax(ops.squeeze(self.scorer(hidden), axis=-1), mask)
         return {"weights": weights, "attended": masking.merge(weights, values)}
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: no output has a padded axis that a later layer would have to know of."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),

@@ -1,5 +1,7 @@
 """From stored bytes to the range that the backbones were trained on."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -34,7 +36,7 @@ class InputScaling(keras.layers.Layer):
         ValueError: on an unknown `kind` or a scale that is not positive.
     """
 
-    def __init__(self, kind: str = "frames", scale: float = 1.0, **kwargs):
+    def __init__(self, kind: str = "frames", scale: float = 1.0, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
@@ -43,7 +45,7 @@ class InputScaling(keras.layers.Layer):
         self.kind = kind
         self.scale = float(scale)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """See the class."""
         values = ops.cast(inputs, "float32")
         if self.kind == "frames":
@@ -52,6 +54,6 @@ class InputScaling(keras.layers.Layer):
             centred = values - ZERO_FLOW
         return ops.cast(centred * self.scale, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "kind": self.kind, "scale": self.scale}

@@ -1,5 +1,7 @@
 """The LSTM cell of the temporal head."""
 
+from typing import Any
+
 import keras
 
 
@@ -15,14 +17,14 @@ class LSTMCell(keras.layers.LSTMCell):
         **kwargs: as for `keras.layers.LSTMCell`, without `dropout`, `recurrent_dropout` and `seed`.
     """
 
-    def __init__(self, units: int, **kwargs):
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(units, seed=0, **kwargs)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         """Drops the generator that the parent's constructor makes."""
         super().__setattr__(name, None if name == "seed_generator" else value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         config = super().get_config()
         for name in ("dropout", "recurrent_dropout", "seed"):

@@ -1,5 +1,7 @@
 """Temporal attention from the affinity of the frames of a clip, Eq. (4) to (6)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -19,18 +21,8 @@ def affinity_matrix(hidden: keras.KerasTensor, scale: float = 1.0) -> keras.Kera
     return ops.tanh(scale * ops.matmul(hidden, ops.transpose(hidden, (0, 2, 1))))  # Eq. (4)
 
 
-def frame_relevance(affinity: keras.KerasTensor, mask: keras.KerasTensor | None = None) -> keras.KerasTensor:
-    """The affinity of each frame to the whole clip, gamma.
-
-    Args:
-        affinity: float [B, T, T].
-        mask: bool [B, T]; rows of padded frames do not count. None: all valid.
-
-    Returns:
-        float [B, T] in [-T, T].
-    """
-    if mask is not None:
-        affinity = masking.zero_padding(affinity, mask)
+def frame_relevance(affinity: keras.KerasTensor) -> keras.KerasTensor:
+    """The affinity of each frame to the whole clip, gamma: float [B, T, T] -> [B, T] in [-T, T]."""
     return ops.sum(affinity, axis=1)  # Eq. (5)
 
 
@@ -66,25 +58,27 @@ class TemporalAffinity(keras.layers.Layer):
         Section III-A.3 of the paper, Eq. (4) to (6).
     """
 
-    def __init__(self, affinity_scale: float = 1.0, **kwargs):
+    def __init__(self, affinity_scale: float = 1.0, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if not affinity_scale > 0:
             raise ValueError(f"`affinity_scale` must be positive. Received: affinity_scale={affinity_scale}")
         self.affinity_scale = float(affinity_scale)
 
-    def call(self, hidden, alpha, mask=None):
+    def call(
+        self, hidden: keras.KerasTensor, alpha: keras.KerasTensor, mask: keras.KerasTensor | None = None
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         dtype = masking.float_dtype(self)
-        hidden = masking.zero_padding(ops.cast(hidden, dtype), mask)
+        hidden = masking.zero_padding(ops.cast(hidden, dtype), mask)  # tanh(0) = 0: padding is akin to no frame
         alpha = masking.zero_padding(ops.cast(alpha, dtype), mask)
-        gamma = frame_relevance(affinity_matrix(hidden, self.affinity_scale), mask)
+        gamma = frame_relevance(affinity_matrix(hidden, self.affinity_scale))
         attention = masking.masked_softmax(gamma, mask)
         return {"attention": attention, "beta": attend_frames(alpha, attention)}
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: the outputs carry no mask, padded frames are zero."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "affinity_scale": self.affinity_scale}

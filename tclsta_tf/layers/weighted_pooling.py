@@ -1,5 +1,7 @@
 """Weighted pooling, which replaces the last average pooling of the backbone."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -38,10 +40,10 @@ class WeightedPooling(keras.layers.Layer):
         Section III-A.2 of the paper.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
 
-    def call(self, features, attention=None):
+    def call(self, features: keras.KerasTensor, attention: keras.KerasTensor | None = None) -> keras.KerasTensor:
         """See the class."""
         dtype = masking.float_dtype(self)
         features = ops.cast(features, dtype)

@@ -1,6 +1,7 @@
 """The spatial-temporal attention model, one for each of the two streams."""
 
 import pathlib
+from typing import Any
 
 import keras
 from keras import ops
@@ -81,8 +82,8 @@ class AttentionStream(keras.Model):
         cam_kernel_initializer: str | dict | keras.initializers.Initializer = "he_normal",
         flow_scale: float = 1.0,
         name: str = "attention_stream",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, name=name, **kwargs)
         if num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1. Received: num_classes={num_classes}")
@@ -110,7 +111,6 @@ class AttentionStream(keras.Model):
         self.backbone = backbones.build_backbone(
             backbone, self.channels, backbone_weights, batchnorm, flow_scale, dtype=policy
         )
-        self.class_activation = None
         if self.has_spatial_attention:
             self.class_activation = class_activation.ClassActivation(
                 self.num_classes,
@@ -128,7 +128,6 @@ class AttentionStream(keras.Model):
         self.connection_classifier = keras.layers.Dense(
             self.num_classes, dtype=logits_dtype, name="connection_classifier"
         )
-        self.temporal_lstm = None
         if self.has_temporal_attention:
             # A plain RNN around the cell, not keras.layers.LSTM: cuDNN's kernel can neither be compiled by XLA nor take
             # a mask with gaps, and ten steps gain nothing from it.
@@ -155,7 +154,7 @@ class AttentionStream(keras.Model):
         """Whether there is a temporal head."""
         return self.attention in ("ta", "sta")
 
-    def build(self, clips_shape):
+    def build(self, clips_shape: tuple) -> None:
         """Creates the weights for clips of shape [B, T, H, W, channels]."""
         if len(clips_shape) != 5 or clips_shape[-1] != self.channels:
             raise ValueError(
@@ -170,7 +169,14 @@ class AttentionStream(keras.Model):
             self.temporal_lstm.build(alpha_shape)
             self.temporal_classifier.build((*alpha_shape[:-1], self._settings["lstm_units"]))
 
-    def call(self, clips, mask=None, labels=None, training=None, heads=True):
+    def call(
+        self,
+        clips: keras.KerasTensor,
+        mask: keras.KerasTensor | None = None,
+        labels: keras.KerasTensor | None = None,
+        training: bool | None = None,
+        heads: bool = True,
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         num_frames, *image_shape = ops.shape(clips)[1:]
         images = ops.reshape(clips, (-1, *image_shape))  # [B*T, H, W, channels]
@@ -180,7 +186,7 @@ class AttentionStream(keras.Model):
         features = self.backbone(images, training=training)  # [B*T, h, w, D]
         outputs = {}
 
-        def unfold(values):  # [B*T, ...] -> [B, T, ...]
+        def unfold(values: keras.KerasTensor) -> keras.KerasTensor:  # [B*T, ...] -> [B, T, ...]
             return ops.reshape(values, (-1, num_frames, *ops.shape(values)[1:]))
 
         if self.has_spatial_attention:
@@ -215,11 +221,11 @@ class AttentionStream(keras.Model):
             "scores": ops.softmax(video_logits, axis=-1),
         }
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: the outputs carry no mask."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, without `backbone_weights`."""
         return {
             **super().get_config(),
@@ -231,7 +237,7 @@ class AttentionStream(keras.Model):
         }
 
 
-def _replace_padding(images, mask, num_frames):
+def _replace_padding(images: keras.KerasTensor, mask: keras.KerasTensor, num_frames: Any) -> keras.KerasTensor:
     """Puts the clip's first valid frame in place of each padded one: [B*T, ...] and bool [B, T] -> [B*T, ...]."""
     positions = ops.broadcast_to(ops.arange(num_frames, dtype="int32"), ops.shape(mask))
     first_valid = ops.cast(ops.argmax(ops.cast(mask, "int32"), axis=1, keepdims=True), "int32")

@@ -1,5 +1,7 @@
 """The collaborative learning network on the features of both streams, as printed and as released."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -57,8 +59,8 @@ class CollaborativeNetwork(keras.Model):
         hidden_units: int = 2048,
         seed: int | None = None,
         name: str = "collaborative_network",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, name=name, **kwargs)
         if num_classes < 1:
             raise ValueError(f"`num_classes` must be at least 1. Received: num_classes={num_classes}")
@@ -101,7 +103,7 @@ class CollaborativeNetwork(keras.Model):
             self.classifier = keras.layers.Dense(num_classes, dtype=dtype, name="classifier")
             self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_dropout")
 
-    def build(self, inputs_shape):
+    def build(self, inputs_shape: dict[str, tuple]) -> None:
         """Creates the weights for {"static": [B, N, D], "motion": [B, N, D]}."""
         if set(inputs_shape) != set(SIDES):
             raise ValueError(f"`inputs` must have the keys {SIDES}. Received: keys={tuple(inputs_shape)}")
@@ -131,7 +133,9 @@ class CollaborativeNetwork(keras.Model):
         self.hidden.build(merged_static)
         self.classifier.build((static[0], self.hidden_units))
 
-    def call(self, inputs, mask=None, training=None):
+    def call(
+        self, inputs: dict[str, keras.KerasTensor], mask: keras.KerasTensor | None = None, training: bool | None = None
+    ) -> dict[str, keras.KerasTensor]:
         """See the class."""
         if isinstance(mask, dict):  # Keras fills in what the inputs carry, None or a mask each, where none is given
             mask = mask["static"]
@@ -139,7 +143,9 @@ class CollaborativeNetwork(keras.Model):
             return self._call_paper(inputs["static"], inputs["motion"], mask)
         return self._call_release(inputs["static"], inputs["motion"], mask, training)
 
-    def _call_paper(self, static, motion, mask):
+    def _call_paper(
+        self, static: keras.KerasTensor, motion: keras.KerasTensor, mask: keras.KerasTensor | None
+    ) -> dict[str, keras.KerasTensor]:
         outputs = self.collaborative(static, motion, mask=mask)
         static_logits = self.static_classifier(outputs["static_features"])
         motion_logits = self.motion_classifier(outputs["motion_features"])
@@ -151,8 +157,14 @@ class CollaborativeNetwork(keras.Model):
             "motion_scores": ops.softmax(motion_logits, axis=-1),
         }
 
-    def _call_release(self, static, motion, mask, training):
-        def drop(values):
+    def _call_release(
+        self,
+        static: keras.KerasTensor,
+        motion: keras.KerasTensor,
+        mask: keras.KerasTensor | None,
+        training: bool | None,
+    ) -> dict[str, keras.KerasTensor]:
+        def drop(values: keras.KerasTensor) -> keras.KerasTensor:
             if not training or self.dropout == 0:
                 return values
             return keras.random.dropout(values, self.dropout, seed=self.seed_generator)
@@ -196,11 +208,11 @@ class CollaborativeNetwork(keras.Model):
             layers = (layer.motion_projection, layer.static_guidance, layer.motion_scorer, self.motion_classifier)
         return [variable for part in layers for variable in part.trainable_variables]
 
-    def compute_mask(self, *args, **kwargs):
+    def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: the outputs carry no mask."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),

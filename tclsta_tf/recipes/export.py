@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,11 +20,29 @@ def export(run: run_lib.Run, output_dir: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: where a part is not trained, the fusion not learned, or the version exists.
     """
+    model = assemble(run)
+    data = run.config.data
+    records = _records(run)
+    card = {
+        "record": records["settings"],
+        "sampling": data.sampling,
+        "flags": run.config.to_json(),
+        "git_revision": evaluate.git_revision(),
+    }
+    labels = tuple(records["labels"])
+    return serving_export.export_model(model, labels, data.test_frames, data.crop_size, card, output_dir)
+
+
+def assemble(run: run_lib.Run) -> two_stream.TwoStream:
+    """Loads the finished parts and the fusion weights into one model.
+
+    Raises:
+        ValueError: where a part is not trained or the fusion not learned.
+    """
     if not run.fusion_file.exists():
         raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
-    records = json.loads((run.part_dir("static") / "config.json").read_text())["records"]
     fusion = json.loads(run.fusion_file.read_text())
-    if fusion["labels"] != records["labels"]:
+    if fusion["labels"] != _records(run)["labels"]:
         raise ValueError(f"{run.fusion_file} was learned for other classes: delete it and evaluate again")
     train_stream.prepare(run.config.device)
     data, network = run.config.data, run.config.network
@@ -36,14 +55,12 @@ def export(run: run_lib.Run, output_dir: pathlib.Path) -> pathlib.Path:
     )
     sides = [1, data.test_frames, data.crop_size, data.crop_size]
     model({"frames": np.zeros([*sides, 3], np.uint8), "flow": np.zeros([*sides, 20], np.uint8)}, training=False)
-    card = {
-        "record": records["settings"],
-        "sampling": data.sampling,
-        "flags": run.config.to_json(),
-        "git_revision": evaluate.git_revision(),
-    }
-    labels = tuple(records["labels"])
-    return serving_export.export_model(model, labels, data.test_frames, data.crop_size, card, output_dir)
+    return model
+
+
+def _records(run: run_lib.Run) -> dict[str, Any]:
+    """What the streams were trained on, from the working folder: an export does not need the records."""
+    return json.loads((run.part_dir("static") / "config.json").read_text())["records"]
 
 
 def _load(run: run_lib.Run, part: str) -> keras.Model:

@@ -119,7 +119,7 @@ def _attention_pictures(run: run_lib.Run, scores: np.ndarray) -> list[html.Pictu
         )
         pictures.append(
             html.Picture(
-                f"Attention {row}",
+                f"Attention, {run.labels[labels[row]]}",
                 figures.to_png(attention_figure.draw(video), dpi=100),
                 alt=(
                     f"Frames and optical flow of {ids[row]} with heat maps of the spatial attention and, below, the "

@@ -1,0 +1,263 @@
+"""The path from records to an exported model: what it writes, that it can be repeated, that its ends agree."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tclsta_tf import config
+from tclsta_tf.data import features, pipeline
+from tclsta_tf.fusion import adaptive_weights
+from tclsta_tf.prediction import classifier
+from tclsta_tf.recipes import evaluate, export, extract, fusion, report, run, steps, train_collaborative, train_stream
+
+ROWS = ("frame", "flow", "two-stream", "frame+STA", "flow+STA", "two-stream+STA", "two-stream+STA+CLN",
+        "two-stream+STA+AWL", "two-stream+STA+CLN+AWL", "TCLSTA", "fusion/late", "fusion/awl")  # fmt: skip
+
+
+def test_metrics_hold_every_row_and_every_key_of_the_contract(finished):
+    values = json.loads((finished.report_dir / "metrics.json").read_text())
+    assert set(values["results"]) == set(ROWS)
+    for row in values["results"].values():
+        assert set(row) == {
+            "overall_accuracy", "mean_class_accuracy", "top5_accuracy", "mean_average_precision", "num_videos",
+        }  # fmt: skip
+        assert row["num_videos"] == values["num_test_videos"] == 6
+        assert all(0 <= value <= 1 for key, value in row.items() if key != "num_videos")
+    assert values["dataset"] == "hmdb51" and values["split"] == "1" and values["num_classes"] == 3
+    assert list(values["fusion_weights"]) == list(finished.labels)
+    assert all(abs(sum(pair) - 1) < 1e-9 for pair in values["fusion_weights"].values())
+    assert set(values["speed"]["seconds"]) >= {"train static (sta)", "features motion (none)", "train collaborative"}
+
+
+def test_the_report_is_one_page_without_anything_outside(finished):
+    page = (finished.report_dir / "index.html").read_text()
+    assert "TCLSTA" in page and page.count("<img") == page.count('src="data:image/png;base64,') >= 6
+    assert "http://" not in page and "https://" not in page
+
+
+def test_each_part_saves_flags_labels_and_events(finished):
+    for part in config.PARTS:
+        folder = finished.part_dir(part)
+        assert (folder / "labels.txt").read_text().split() == list(finished.labels)
+        assert (folder / "flags.cfg").read_text() == "--split=1\n"
+        (events,) = (folder / "logs").glob("events.out.tfevents.*")
+        tags = {
+            value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
+        }
+        assert {f"{part}/loss", f"{part}/accuracy", f"{part}/validation_accuracy", f"{part}/learning_rate"} <= tags
+
+
+def test_a_repeated_run_finds_everything_done(finished):
+    before = {
+        path: path.stat().st_mtime_ns for path in finished.workdir.rglob("*") if path.suffix in (".keras", ".tfrecord")
+    }
+    assert len(before) == 5 + 8
+    steps.run_steps(finished, steps.training_steps(finished, ["none"]))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_feature_files_hold_what_the_stream_says(finished):
+    model = extract.load_stream(finished, "motion")
+    batch = next(iter(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 2)))
+    outputs = model(batch["clips"], training=False)
+    stored = features.read(finished.feature_file("motion", "test"))
+    np.testing.assert_allclose(stored["scores"][:2], outputs["scores"], atol=1e-5)
+    np.testing.assert_allclose(stored["spatial_attention"][:2], outputs["spatial_attention"], atol=1e-4)
+    np.testing.assert_array_equal(stored["positions"][:2], batch["positions"])
+    assert stored["ids"].tolist() == [video.id for video in finished.subset("test").videos]
+
+
+def test_roles_are_disjoint_and_groups_stay_whole(finished):
+    videos = {role: finished.subset(role).videos for role in run.ROLES}
+    assert len(videos["train"]) == 12 and len(videos["validation"]) == 6 and len(videos["test"]) == 6
+    groups = {role: {video.group for video in found} for role, found in videos.items()}
+    assert not groups["train"] & groups["validation"] and not groups["train"] & groups["test"]
+
+
+def test_fusion_weights_come_from_the_validation_part_alone(finished):
+    read = {stream: features.read(finished.feature_file(stream, "validation")) for stream in config.STREAMS}
+    expected = adaptive_weights.fit_adaptive_weights(
+        read["static"]["scores"], read["motion"]["scores"], read["static"]["labels"]
+    )
+    np.testing.assert_allclose(fusion.load_fusion(finished)["streams"], expected, atol=1e-12)
+    assert json.loads(finished.fusion_file.read_text())["fitted_on"] == "validation"
+
+
+def test_prediction_of_a_file_equals_the_evaluation(finished, tiny_videos):
+    scores, labels = evaluate.test_scores(finished, fusion.load_fusion(finished))
+    model = classifier.Classifier(finished.workdir / "export" / "1")
+    for row, video in enumerate(finished.subset("test").videos):
+        prediction = model.classify(tiny_videos.videos_dir / video.path)
+        np.testing.assert_allclose(prediction.scores, scores["TCLSTA"][row], atol=1e-5)
+        assert prediction.labels == finished.labels
+
+
+def test_the_exported_model_needs_tensorflow_only(finished, tmp_path):
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 256, (2, 4, 48, 64, 3), np.uint8)
+    flow = generator.integers(100, 156, (2, 4, 48, 64, 20), np.uint8)
+    np.savez(tmp_path / "inputs.npz", frames=frames, flow=flow)
+    program = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "inputs = np.load('inputs.npz')\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "assert set(model.signatures) >= {'serving_default', 'precomputed'}, model.signatures\n"
+        "out = model.signatures['serving_default'](frames=tf.constant(inputs['frames']), flow=tf.constant(inputs['flow']))\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] in ('tclsta_tf', 'tfrecords_tools')]\n"
+        "np.savez('outputs.npz', **{name: np.array(value.numpy().tolist()) for name, value in out.items()})\n"
+    )
+    folder = finished.workdir / "export" / "1"
+    subprocess.run([sys.executable, "-c", program, str(folder)], cwd=tmp_path, check=True, timeout=300)
+    found = np.load(tmp_path / "outputs.npz")
+    model = export.assemble(finished)
+    crop = np.s_[:, :, 4:44, 12:52]
+    expected = model({"frames": frames[crop], "flow": flow[crop]}, training=False)
+    assert set(found.files) == {*expected, "labels"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+    assert found["labels"].astype(str).tolist() == [list(finished.labels)] * 2
+
+
+def test_an_exported_version_is_not_overwritten(finished):
+    with pytest.raises(ValueError, match="exists already"):
+        export.export(finished, finished.workdir / "export")
+
+
+def test_a_folder_that_is_no_model_is_refused_with_a_hint(finished, tmp_path):
+    with pytest.raises(ValueError, match="is not an exported model: did you mean .*export/1"):
+        classifier.Classifier(finished.workdir / "export")
+    with pytest.raises(ValueError, match="is not an exported model: make one"):
+        classifier.Classifier(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "message"),
+    [
+        ("static", {"batch_size": 2}, r"was made with --static_batch_size=4, this run says --static_batch_size=2"),
+        ("stream", {"cam_units": 16}, r"was made with --cam_units=8, this run says --cam_units=16"),
+        ("data", {"split": "2"}, r"was made with --split=1, this run says --split=2"),
+    ],
+)
+def test_a_folder_of_another_configuration_is_refused_and_kept(finished, group, change, message):
+    settings = dataclasses.replace(
+        finished.config, **{group: dataclasses.replace(getattr(finished.config, group), **change)}
+    )
+    other = dataclasses.replace(finished, config=settings)
+    before = finished.model_file("static").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        train_stream.train_stream(other, "static")
+    assert finished.model_file("static").read_bytes() == before
+
+
+def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
+    from tfrecords_tools import config as record_config
+    from tfrecords_tools import conversion, datasets
+
+    listing = datasets.list_videos(
+        record_config.ListingSettings(
+            "hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir), classes=tiny_videos.classes[:2]
+        )
+    )
+    conversion.convert(listing, tmp_path, record_config.RecordSettings(resize="64x48"), workers=1)
+    with pytest.raises(ValueError, match="was trained on other records"):
+        extract.load_stream(dataclasses.replace(finished, data_dir=tmp_path), "static")
+
+
+def test_parts_that_are_missing_are_named_with_the_command_that_makes_them(tmp_path, tiny_records, tiny_config):
+    empty = run.Run(tiny_config, tiny_records, tmp_path)
+    with pytest.raises(ValueError, match="train --part=static to its end first"):
+        extract.extract(empty, "static")
+    with pytest.raises(ValueError, match="run `python -m tclsta_tf.extract_features` first"):
+        train_collaborative.train_collaborative(empty)
+    with pytest.raises(ValueError, match="run `python -m tclsta_tf.extract_features` first"):
+        report.evaluate_and_report(empty)
+    with pytest.raises(ValueError, match="run `python -m tclsta_tf.evaluate` first"):
+        export.export(empty, tmp_path / "export")
+
+
+def test_an_unknown_split_and_a_truncated_shard_are_named(tmp_path, tiny_records, tiny_config):
+    unknown = dataclasses.replace(tiny_config, data=dataclasses.replace(tiny_config.data, split="9"))
+    with pytest.raises(ValueError, match="--split must be one of 1, 2. Received: --split=9"):
+        train_stream.train_stream(run.Run(unknown, tiny_records, tmp_path), "static")
+    copy = tmp_path / "records"
+    copy.mkdir()
+    for file in tiny_records.iterdir():
+        if file.is_file():
+            os.link(file, copy / file.name)
+    shard = next(copy.glob("*.tfrecord"))
+    data = shard.read_bytes()
+    shard.unlink()
+    shard.write_bytes(data[:-100])
+    with pytest.raises(ValueError, match=f"{shard.name} must be {len(data)} bytes long"):
+        train_stream.train_stream(run.Run(tiny_config, copy, tmp_path / "work"), "static")
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("attention", ["sta", "none"])
+def test_a_stream_stopped_and_started_again_ends_with_the_same_weights(
+    tmp_path, tiny_records, tiny_config, attention, monkeypatch
+):
+    stream = dataclasses.replace(tiny_config.stream, attention=attention)
+    settings = dataclasses.replace(tiny_config, stream=stream)
+    train_stream.train_stream(run.Run(settings, tiny_records, tmp_path / "whole"), "motion")
+    save = train_stream.checkpoints.Checkpoints.save
+
+    def save_and_die(self, step):
+        save(self, step)
+        raise Killed
+
+    broken = run.Run(settings, tiny_records, tmp_path / "broken")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(train_stream.checkpoints.Checkpoints, "save", save_and_die)
+        train_stream.train_stream(broken, "motion")
+    assert not broken.model_file("motion").exists()
+    train_stream.train_stream(broken, "motion")
+    whole, resumed = (
+        keras.saving.load_model(tmp_path / name / "motion" / "model.keras", compile=False)
+        for name in ("whole", "broken")
+    )
+    for expected, found in zip(whole.variables, resumed.variables, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=found.path)
+
+
+def test_two_logical_cpus_equal_one(tmp_path, tiny_records, tiny_config, two_cpus):
+    models = []
+    for distribution in ("none", "mirrored"):
+        device = dataclasses.replace(tiny_config.device, distribution=distribution)
+        # Plain SGD: Adam divides tiny gradients by their own size, and so magnifies rounding.
+        static = dataclasses.replace(tiny_config.static, optimizer="sgd", momentum=0.0)
+        settings = dataclasses.replace(tiny_config, device=device, static=static)
+        made = run.Run(settings, tiny_records, tmp_path / distribution)
+        train_stream.train_stream(made, "static")
+        models.append(keras.saving.load_model(made.model_file("static"), compile=False))
+    assert any("synchronized" in json.dumps(model.get_config()) for model in models[1:])
+    for expected, found in zip(models[0].variables, models[1].variables, strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-6, err_msg=found.path)
+
+
+@pytest.mark.parametrize("network", ["release", "alternate"])
+def test_other_collaborative_networks_run_too(finished, tmp_path, network):
+    changes = {"collaborative_network": "release"} if network == "release" else {"alternate_updates": True}
+    settings = dataclasses.replace(finished.config, network=dataclasses.replace(finished.config.network, **changes))
+    other = run.Run(settings, finished.data_dir, tmp_path)
+    for part in config.STREAMS:
+        (tmp_path / part).symlink_to(finished.part_dir(part))
+    (tmp_path / "features").symlink_to(finished.workdir / "features")
+    train_collaborative.train_collaborative(other)
+    rows = evaluate.evaluate(other).results
+    assert "two-stream+STA+CLN" in rows
+    assert ("TCLSTA" in rows) == (network != "release")
+    folder = export.export(other, tmp_path / "export")
+    assert np.isfinite(classifier.Classifier(folder)._model.signatures["precomputed"](
+        frames=tf.zeros([1, 4, 48, 64, 3], tf.uint8), flow=tf.fill([1, 4, 48, 64, 20], tf.constant(128, tf.uint8))
+    )["scores"]).all()  # fmt: skip
