@@ -4,12 +4,11 @@ import json
 import pathlib
 from typing import Any
 
-import keras
 import numpy as np
 
 from tclsta_tf import config
 from tclsta_tf.models import two_stream
-from tclsta_tf.recipes import evaluate, train_stream
+from tclsta_tf.recipes import evaluate, parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.serving import export as serving_export
 
@@ -44,11 +43,11 @@ def assemble(run: run_lib.Run) -> two_stream.TwoStream:
     fusion = json.loads(run.fusion_file.read_text())
     if fusion["labels"] != _records(run)["labels"]:
         raise ValueError(f"{run.fusion_file} was learned for other classes: delete it and evaluate again")
-    train_stream.prepare(run.config.device)
+    parts.prepare(run.config.device)
     data, network = run.config.data, run.config.network
     model = two_stream.TwoStream(
-        **{part: _load(run, part) for part in config.STREAMS},
-        network=_load(run, "collaborative"),
+        **{part: parts.load(run, part) for part in config.STREAMS},
+        network=parts.load(run, "collaborative"),
         fusion_weights=fusion.get("heads", fusion["streams"]),
         source=network.collaborative_input,
         rescale=network.rescale_temporal,
@@ -61,9 +60,3 @@ def assemble(run: run_lib.Run) -> two_stream.TwoStream:
 def _records(run: run_lib.Run) -> dict[str, Any]:
     """What the streams were trained on, from the working folder: an export does not need the records."""
     return json.loads((run.part_dir("static") / "config.json").read_text())["records"]
-
-
-def _load(run: run_lib.Run, part: str) -> keras.Model:
-    if not run.model_file(part).exists():
-        raise ValueError(f"{run.model_file(part)} does not exist: train --part={part} to its end first")
-    return keras.saving.load_model(run.model_file(part), compile=False)

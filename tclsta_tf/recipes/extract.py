@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import features, pipeline
+from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
 
@@ -42,10 +43,9 @@ def load_stream(run: run_lib.Run, stream: str) -> keras.Model:
     Raises:
         ValueError: where it is not trained, or belongs to other settings or data.
     """
-    if not run.model_file(stream).exists():
-        raise ValueError(f"{run.model_file(stream)} does not exist: train --part={stream} to its end first")
+    model = parts.load(run, stream)
     run.claim(stream)
-    return keras.saving.load_model(run.model_file(stream), compile=False)
+    return model
 
 
 def _outputs(

@@ -8,8 +8,8 @@ from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import collaborative_network, two_stream
+from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.recipes import train_stream
 from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
 
 PART = "collaborative"
@@ -26,7 +26,7 @@ def train_collaborative(run: run_lib.Run) -> None:
     run.claim(PART)
     if run.model_file(PART).exists():
         return
-    train_stream.prepare(run.config.device)
+    parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
         model = build_network(run, next(iter(features.paired_videos(*files))))
@@ -49,10 +49,10 @@ def train_collaborative(run: run_lib.Run) -> None:
         strategy=strategy,
         validate=lambda: _validate(run, model),
         checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(PART) / "logs", train_stream.configuration_card(run)),
+        summaries=summaries.Summaries(run.part_dir(PART) / "logs", parts.configuration_card(run)),
         name=PART,
     ).train()
-    train_stream.save_model(model, run.model_file(PART))
+    parts.save(run, PART, model)
 
 
 def build_network(run: run_lib.Run, example: dict[str, tf.Tensor]) -> collaborative_network.CollaborativeNetwork:
@@ -86,10 +86,7 @@ def run_network(run: run_lib.Run, role: str) -> dict[str, np.ndarray]:
     Returns:
         The network's outputs by name, float32, and `labels`.
     """
-    if not run.model_file(PART).exists():
-        raise ValueError(f"{run.model_file(PART)} does not exist: train --part={PART} to its end first")
-    model = keras.saving.load_model(run.model_file(PART), compile=False)
-    return outputs_on_features(run, model, role)
+    return outputs_on_features(run, parts.load(run, PART), role)
 
 
 def outputs_on_features(run: run_lib.Run, model: keras.Model, role: str) -> dict[str, np.ndarray]:

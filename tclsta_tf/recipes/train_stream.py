@@ -1,9 +1,5 @@
 """Trains the spatial-temporal attention model of one stream."""
 
-import json
-import os
-import pathlib
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,6 +8,7 @@ from tclsta_tf import config
 from tclsta_tf.data import pipeline
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import attention_stream
+from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
 
@@ -28,7 +25,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     run.claim(stream)
     if run.model_file(stream).exists():
         return
-    prepare(run.config.device)
+    parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
@@ -62,10 +59,10 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         strategy=strategy,
         validate=validation(run, stream, model, settings.frames),
         checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(stream) / "logs", configuration_card(run)),
+        summaries=summaries.Summaries(run.part_dir(stream) / "logs", parts.configuration_card(run)),
         name=stream,
     ).train()
-    save_model(model, run.model_file(stream))
+    parts.save(run, stream, model)
 
 
 def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_stream.AttentionStream:
@@ -109,24 +106,3 @@ def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: in
         return {"validation_accuracy": metrics.summarise(scores, labels)["overall_accuracy"]}
 
     return validate
-
-
-def prepare(device: config.DeviceConfig) -> None:
-    """Seeds, precision and determinism of a part; a clean slate, whatever was built before."""
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(device.seed)
-    keras.config.set_dtype_policy(device.precision)
-    tf.config.experimental.enable_op_determinism()
-
-
-def configuration_card(run: run_lib.Run) -> str:
-    """The configuration as a Markdown code block, for TensorBoard."""
-    text = json.dumps(run.config.to_json(), indent=1)
-    return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def save_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a finished model; the file appears only when it is whole."""
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)

@@ -109,7 +109,8 @@ def test_the_exported_model_needs_tensorflow_only(finished, tmp_path):
         "inputs = np.load('inputs.npz')\n"
         "model = tf.saved_model.load(sys.argv[1])\n"
         "assert set(model.signatures) >= {'serving_default', 'precomputed'}, model.signatures\n"
-        "out = model.signatures['serving_default'](frames=tf.constant(inputs['frames']), flow=tf.constant(inputs['flow']))\n"
+        "clips = {name: tf.constant(inputs[name]) for name in ('frames', 'flow')}\n"
+        "out = model.signatures['serving_default'](**clips)\n"
         "assert not [name for name in sys.modules if name.split('.')[0] in ('tclsta_tf', 'tfrecords_tools')]\n"
         "np.savez('outputs.npz', **{name: np.array(value.numpy().tolist()) for name, value in out.items()})\n"
     )
