@@ -84,7 +84,7 @@ ifeq ($(VIDEOS),)
 	  --videos_dir=$(WORKDIR)/demo/generated/videos --splits_dir=$(WORKDIR)/demo/generated/splits \
 	  --output_dir=$(WORKDIR)/demo/records
 	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir=$(WORKDIR)/demo/records \
-	  --workdir=$(WORKDIR)/demo/run
+	  --workdir=$(WORKDIR)/demo/run --variants=none
 else
 	@out="$(WORKDIR)/demo-$$(basename "$(VIDEOS)")"; set -x; \
 	$(bin)/python -m tfrecords_tools.convert --dataset=folder --resize=148x112 --flow=dis --workers=0 \

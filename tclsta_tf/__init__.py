@@ -3,10 +3,33 @@
 Importing the package imports neither TensorFlow nor Keras; its parts do when they are imported.
 """
 
+from __future__ import annotations
+
 import os
+import typing
+
+if typing.TYPE_CHECKING:
+    from tclsta_tf.prediction import classifier
 
 # TensorFlow reads this once, when it is first imported. Its GPU wheels report plugins registered twice as errors (level
 # 2) on every start; what really fails also raises in Python. A value set by the user is kept.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
+
+
+def load(model_dir: str | os.PathLike[str]) -> classifier.Classifier:
+    """Loads an exported model, for use in a program.
+
+    Args:
+        model_dir: a version's folder, e.g. `run/export/1`.
+
+    Returns:
+        A classifier: `load(folder).classify("clip.avi").top(5)`.
+
+    Raises:
+        ValueError: where the folder holds no exported model.
+    """
+    from tclsta_tf.prediction import classifier  # TensorFlow loads here and not with the package
+
+    return classifier.Classifier(model_dir)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     """Exports the run."""
     cli.reject_operands(argv)
     output_dir = pathlib.Path(run_flags.require(_OUTPUT_DIR.name))
-    run = run_lib.Run(**run_flags.run_arguments())
+    run = run_lib.Run(**run_flags.run_arguments(needs_data=False))
     distribution.prepare_devices(run.config.device.logical_cpus)
     print(f"model: {export_lib.export(run, output_dir)}")
 

@@ -44,18 +44,22 @@ def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfi
     return config.RunConfig(**groups)
 
 
-def run_arguments(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = True) -> dict[str, Any]:
     """What a run is made of, as keyword arguments of `recipes.run.Run`.
 
     A flag that is not given takes the value that the working folder was made with, so that later commands need no more
     than `--workdir`.
+
+    Args:
+        values: parsed flags.
+        needs_data: whether the command cannot do without the records.
     """
-    _inherit(values, pathlib.Path(require("workdir", values)))
+    names = _inherit(values, pathlib.Path(require("workdir", values)))
     return {
         "config": config_from_flags(values),
-        "data_dir": pathlib.Path(require("data_dir", values)),
-        "workdir": pathlib.Path(require("workdir", values)),
-        "flags": values.flags_into_string(),
+        "data_dir": pathlib.Path(require("data_dir", values) if needs_data else values["data_dir"].value or ""),
+        "workdir": pathlib.Path(values["workdir"].value),
+        "flags": "".join(f"{values[name].serialize()}\n" for name in names if values[name].value is not None),
     }
 
 
@@ -71,24 +75,17 @@ def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
     return value
 
 
-def _inherit(values: flags.FlagValues, workdir: pathlib.Path) -> None:
-    """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last."""
-    saved = sorted(workdir.glob("*/flags.cfg"), key=lambda path: path.stat().st_mtime)
-    if not saved:
-        return
+def _inherit(values: flags.FlagValues, workdir: pathlib.Path) -> list[str]:
+    """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last; returns their names."""
     before = flags.FlagValues()
     define_run_flags(before)
-    lines = saved[-1].read_text().splitlines()
-    before([str(saved[-1]), *(line for line in lines if _sets_one_of(line, before))])
+    saved = sorted(workdir.glob("*/flags.cfg"), key=lambda path: path.stat().st_mtime)
+    if saved:
+        before([str(saved[-1]), *saved[-1].read_text().splitlines()])
     for name in before:
         if not values[name].present and before[name].present:
             values[name].value = before[name].value
-
-
-def _sets_one_of(line: str, known: flags.FlagValues) -> bool:
-    """Whether a line of a flagfile sets one of the `known` flags; other commands' flags are saved beside them."""
-    name = line.lstrip("-").partition("=")[0]
-    return name in known or name.removeprefix("no") in known
+    return sorted(before)
 
 
 def _prefix(group: str) -> str:

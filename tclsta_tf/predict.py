@@ -111,7 +111,7 @@ def _write_overlay(prediction: classifier.Prediction, crop_size: int) -> None:
         title=prediction.path.name,
         predicted_label=prediction.top(1)[0][0],
     )
-    pathlib.Path(_OVERLAY.value).write_bytes(figures.to_png(attention_figure.draw(video_attention)))
+    pathlib.Path(_OVERLAY.value).write_bytes(figures.to_png(attention_figure.draw(video_attention), dpi=100))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the same sampling, so that an answer here equals the evaluation's.
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -65,7 +66,7 @@ class Classifier:
         ValueError: where there is no exported model of this project.
     """
 
-    def __init__(self, model_dir: str | pathlib.Path) -> None:
+    def __init__(self, model_dir: str | os.PathLike[str]) -> None:
         folder = pathlib.Path(model_dir)
         card_file = folder / "assets" / "model.json"
         if not (folder / "saved_model.pb").exists() or not card_file.exists():
@@ -79,7 +80,7 @@ class Classifier:
         self._model = tf.saved_model.load(str(folder))
         self._classify = self._model.signatures["precomputed"]
 
-    def classify(self, path: str | pathlib.Path) -> Prediction:
+    def classify(self, path: str | os.PathLike[str]) -> Prediction:
         """Classifies one video file.
 
         Args:

@@ -54,7 +54,7 @@ def _outputs(
     data = run.config.data
     wanted = ("alpha", "temporal_attention", "spatial_attention", "scores")
 
-    @tf.function
+    @tf.function(reduce_retracing=True)
     def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model(clips, training=False, heads=False)
         return {name: tf.cast(outputs[name], tf.float32) for name in wanted}

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 
 from tclsta_tf import config
 from tclsta_tf.data import pipeline, validation
@@ -56,6 +57,12 @@ class Run:
         for role in (TRAIN, TEST):
             if not found.shards_for(split, role):
                 raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
+        sides = [int(side) for side in re.findall(r"\d+", found.record.resize)]
+        if self.config.data.crop_size > min(sides):
+            raise ValueError(
+                f"--crop_size must not exceed the {found.record.resize} pixels of the records in {self.data_dir}. "
+                f"Received: --crop_size={self.config.data.crop_size}"
+            )
         return found
 
     @property

@@ -94,7 +94,7 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
 def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> trainer.Callable:
     """A function that measures `model` on the validation part, for the curves of the training."""
     subset = run.subset(run_lib.VALIDATION)
-    scores_of = tf.function(lambda clips: model(clips, training=False, heads=False)["scores"])
+    scores_of = tf.function(lambda clips: model(clips, training=False, heads=False)["scores"], reduce_retracing=True)
 
     def validate() -> dict[str, float]:
         if not len(subset):

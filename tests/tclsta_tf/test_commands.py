@@ -1,0 +1,143 @@
+"""The commands as a user meets them: bad input gives one line, a status that is not 0, and no traceback."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TINY = (
+    "--backbone=small --crop_size=40 --test_frames=3 --validation_fraction=0.34 --cam_units=8 --lstm_units=8 "
+    "--collaborative_width=8 --static_steps=2 --static_batch_size=4 --static_frames=2 --motion_steps=2 "
+    "--motion_batch_size=4 --motion_frames=2 --collaborative_steps=2 --collaborative_batch_size=4"
+).split()
+
+
+def command(*arguments, cwd=ROOT):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
+    line = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def assert_one_line(done, *parts, status=1):
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, tiny_records):
+    """A run made by the command itself, exported to `export/1`."""
+    folder = tmp_path_factory.mktemp("command") / "run"
+    done = command("tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
+    assert done.returncode == 0, done.stderr
+    assert "TCLSTA" in done.stdout and f"model:  {folder}/export/1" in done.stdout
+    return folder
+
+
+def test_later_commands_need_the_workdir_only(workdir, tmp_path):
+    assert command("tclsta_tf.extract_features", f"--workdir={workdir}").returncode == 0
+    metrics = workdir / "report" / "metrics.json"
+    before = json.loads(metrics.read_text())
+    metrics.unlink()
+    assert command("tclsta_tf.evaluate", f"--workdir={workdir}").returncode == 0
+    after = json.loads(metrics.read_text())
+    assert before["results"] == after["results"] and before["flags"] == after["flags"]
+    done = command("tclsta_tf.export", f"--workdir={workdir}", f"--output_dir={tmp_path}")
+    assert done.returncode == 0 and (tmp_path / "1" / "saved_model.pb").exists(), done.stderr
+
+
+def test_saved_flags_replay_the_run(workdir, tiny_records, tmp_path):
+    arguments = [f"--flagfile={workdir}/static/flags.cfg", f"--workdir={tmp_path}", "--part=static"]
+    done = command("tclsta_tf.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "static" / "config.json").read_text() == (workdir / "static" / "config.json").read_text()
+
+
+def test_predict_answers_what_it_can_and_reports_the_rest(workdir, tiny_videos, tmp_path):
+    good = next((tiny_videos.videos_dir / "jump").glob("*.avi"))
+    text = tmp_path / "text.avi"
+    text.write_text("not a video")
+    done = command("tclsta_tf.predict", f"--model={workdir}/export/1", "--json", text, good, tmp_path / "none.avi")
+    assert done.returncode == 1
+    assert done.stdout.count("\n") == 1 and '"label"' in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3 and "text.avi: it is not a video" in lines[0] and "does not exist" in lines[1], lines
+    assert lines[2] == "2 of 3 videos could not be read"
+
+
+def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
+    import cv2
+
+    video = next((tiny_videos.videos_dir / "wave").glob("*1.avi"))
+    for name in ("answer.png", "answer.mp4"):
+        done = command("tclsta_tf.predict", f"--model={workdir}/export/1", f"--overlay={tmp_path / name}", video)
+        assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(tmp_path / "answer.png")).std() > 10
+    frames, capture = [], cv2.VideoCapture(str(tmp_path / "answer.mp4"))
+    while (read := capture.read())[0]:
+        frames.append(read[1])
+    original = cv2.VideoCapture(str(video))
+    count = 0
+    while original.read()[0]:
+        count += 1
+    assert len(frames) == count and frames[0].shape[1] == 640 and np.std(frames[0]) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts", "status"),
+    [
+        (["tclsta_tf.train", "--nonsense=3"], ["Unknown command line flag 'nonsense'"], 2),
+        (["tclsta_tf.train", "--part=static", "leftover"], ["unexpected argument 'leftover'"], 2),
+        (
+            ["tclsta_tf.train", "--part=static", "--data_dir=/nowhere", "--workdir={tmp}"],
+            ["/nowhere", "does not exist"],
+            1,
+        ),
+        (["tclsta_tf.train", "--part=static", "--workdir={tmp}"], ["--data_dir is missing"], 1),
+        (["tclsta_tf.train", "--part=both"], ["--part=both", "static|motion|collaborative"], 2),
+        (["tclsta_tf.train", "--flagfile=/nowhere.cfg"], ["/nowhere.cfg"], 2),
+        (
+            ["tclsta_tf.train", "--part=static", "--data_dir={records}", "--workdir={tmp}", "--static_steps=0"],
+            ["--static_steps must be at least 1"],
+            1,
+        ),
+        (
+            [
+                "tclsta_tf.train",
+                "--part=static",
+                "--data_dir={records}",
+                "--workdir={tmp}",
+                "--crop_size=200",
+                *TINY[2:],
+            ],
+            ["--crop_size", "64x48"],
+            1,
+        ),
+        (["tclsta_tf.predict", "--model={tmp}", "clip.avi"], ["is not an exported model"], 1),
+        (["tclsta_tf.predict", "--model={tmp}"], ["no video given"], 2),
+        (["tclsta_tf.evaluate", "--workdir={tmp}", "--data_dir={records}"], ["extract_features` first"], 1),
+        (["tclsta_tf.export", "--workdir={tmp}", "--output_dir={tmp}/e"], ["evaluate` first"], 1),
+        (["tclsta_tf.experiment", "--workdir={tmp}", "--data_dir={records}", "--variants=all"], ["--variants"], 1),
+    ],
+)
+def test_bad_input_gives_one_line(arguments, parts, status, tmp_path, tiny_records):
+    filled = [argument.format(tmp=tmp_path, records=tiny_records) for argument in arguments]
+    assert_one_line(command(*filled), *parts, status=status)
+
+
+def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records):
+    done = command("tclsta_tf.train", "--part=static", f"--workdir={workdir}", "--cam_units=9")
+    assert_one_line(done, "was made with --cam_units=8, this run says --cam_units=9")
+
+
+@pytest.mark.parametrize("name", ["train", "extract_features", "evaluate", "experiment", "export", "predict"])
+def test_help_tells_what_a_command_does(name):
+    done = command(f"tclsta_tf.{name}", "--help")
+    assert done.returncode == 0
+    assert f"python -m tclsta_tf.{name} " in done.stdout and "--" in done.stdout
