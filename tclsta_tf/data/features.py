@@ -14,6 +14,8 @@ import tensorflow as tf
 from tclsta_tf.data import pipeline
 
 _LIGHT = ("temporal_attention", "spatial_attention", "scores")
+OUTPUTS = ("alpha", *_LIGHT)
+"""What is kept of a stream's outputs."""
 
 
 def write(path: pathlib.Path, ids: Iterable[str], batches: Iterable[dict[str, np.ndarray]]) -> int:
@@ -101,7 +103,7 @@ def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         "label": tf.io.FixedLenFeature([], tf.int64),
         "positions": tf.io.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
         "shape": tf.io.FixedLenFeature([5], tf.int64),
-        **dict.fromkeys(("alpha", *_LIGHT), raw),
+        **dict.fromkeys(OUTPUTS, raw),
     }
     row = tf.io.parse_single_example(serialised, spec)
     frames, depth, height, width, classes = tf.unstack(row.pop("shape"))
@@ -124,7 +126,7 @@ def _serialise(video_id: str, row: dict[str, np.ndarray]) -> bytes:
         "positions": tf.train.Feature(int64_list=tf.train.Int64List(value=row["positions"])),
         "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=shape)),
     }
-    for key in ("alpha", *_LIGHT):
+    for key in OUTPUTS:
         data = np.asarray(row[key], "<f4").tobytes()
         feature[key] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()

@@ -121,6 +121,11 @@ def video_batches(
     return clips.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
+def clip_spec(stream: str, num_frames: int, crop_size: int) -> tf.TensorSpec:
+    """Shape and type of a batch of clips of any number of videos, so that a function is traced once for all of them."""
+    return tf.TensorSpec([None, num_frames, crop_size, crop_size, CHANNELS[stream]], tf.uint8)
+
+
 def read_test_clip(
     record: dict[str, tf.Tensor], stream: str, num_frames: int, crop_size: int | None, sampling_method: str = "uniform"
 ) -> tuple[tf.Tensor, tf.Tensor]:

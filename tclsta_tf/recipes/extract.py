@@ -1,6 +1,6 @@
 """Features, scores and attentions of every video, by the trained streams."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -12,6 +12,8 @@ from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
 
 _BATCH = 8
+
+Inference = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLES) -> None:
@@ -28,12 +30,11 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     missing = [role for role in roles if not run.feature_file(stream, role).exists()]
     if not missing:
         return
-    model = load_stream(run, stream)
+    infer = _inference(run, stream, load_stream(run, stream))
     for role in missing:
         subset = run.subset(role)
-        progress = summaries.Progress(f"features {stream} {role}", len(subset))
         ids = [video.id for video in subset.videos]
-        batches = _outputs(run, model, stream, subset, progress) if ids else ()
+        batches = _outputs(run, infer, stream, role) if ids else ()
         features.write(run.feature_file(stream, role), ids, batches)
 
 
@@ -48,17 +49,20 @@ def load_stream(run: run_lib.Run, stream: str) -> keras.Model:
     return model
 
 
-def _outputs(
-    run: run_lib.Run, model: keras.Model, stream: str, subset: pipeline.Subset, progress: summaries.Progress
-) -> Iterator[dict[str, np.ndarray]]:
+def _inference(run: run_lib.Run, stream: str, model: keras.Model) -> Inference:
     data = run.config.data
-    wanted = ("alpha", "temporal_attention", "spatial_attention", "scores")
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[pipeline.clip_spec(stream, data.test_frames, data.crop_size)])
     def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model(clips, training=False, heads=False)
-        return {name: tf.cast(outputs[name], tf.float32) for name in wanted}
+        return {name: tf.cast(outputs[name], tf.float32) for name in features.OUTPUTS}
 
+    return infer
+
+
+def _outputs(run: run_lib.Run, infer: Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
+    data, subset = run.config.data, run.subset(role)
+    progress = summaries.Progress(f"features {stream} {role}", len(subset))
     done = 0
     for batch in pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, _BATCH, data.sampling):
         outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}

@@ -94,12 +94,15 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
 def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> trainer.Callable:
     """A function that measures `model` on the validation part, for the curves of the training."""
     subset = run.subset(run_lib.VALIDATION)
-    scores_of = tf.function(lambda clips: model(clips, training=False, heads=False)["scores"], reduce_retracing=True)
+    data = run.config.data
+
+    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, data.crop_size)])
+    def scores_of(clips: tf.Tensor) -> tf.Tensor:
+        return model(clips, training=False, heads=False)["scores"]
 
     def validate() -> dict[str, float]:
         if not len(subset):
             return {}
-        data = run.config.data
         batches = pipeline.video_batches(subset, stream, num_frames, data.crop_size, 8, data.sampling)
         pairs = [(scores_of(batch["clips"]).numpy(), batch["labels"].numpy()) for batch in batches]
         scores, labels = (np.concatenate(column) for column in zip(*pairs, strict=True))
