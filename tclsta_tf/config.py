@@ -215,7 +215,7 @@ class DeviceConfig:
         distribution: `auto` mirrors over all GPUs where there are several, `none` uses one device, `mirrored` asks for
             a MirroredStrategy over all GPUs (or logical CPUs).
         logical_cpus: Splits the CPU into this many devices, to try `mirrored` without GPUs; 0 leaves it whole.
-        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        precision: `float32` or `mixed_bfloat16`.
         seed: Seed of initial weights, order of the videos, crops and dropout.
     """
 

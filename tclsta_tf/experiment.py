@@ -7,6 +7,7 @@ Finished steps are skipped and a broken one goes on where it stopped, so the way
 picks some of these rows.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -32,13 +33,14 @@ def main(argv: Sequence[str]) -> None:
     for variant in variants:
         if variant not in config.ATTENTION_VARIANTS:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
-    table = []
+    table: list[str] = []
+    exported: list[pathlib.Path] = []
     last = [
         steps.Step("evaluate", lambda: table.append(report.evaluate_and_report(run))),
-        steps.Step("export", lambda: export_lib.export(run, run.workdir / "export")),
+        steps.Step("export", lambda: exported.append(export_lib.export(run, run.workdir / "export", keep_equal=True))),
     ]
     steps.run_steps(run, [*steps.training_steps(run, variants), *last])
-    print(f"\n{table[0]}\n\nreport: {run.report_dir / 'index.html'}\nmodel:  {run.workdir / 'export' / '1'}")
+    print(f"\n{table[0]}\n\nreport: {run.report_dir / 'index.html'}\nmodel:  {exported[0]}")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,9 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         needs_data: whether the command cannot do without the records.
     """
     names = _inherit(values, pathlib.Path(require("workdir", values)))
+    if values["data_dir"].value:
+        # Saved for later commands, which may be run from another folder.
+        values["data_dir"].value = str(pathlib.Path(values["data_dir"].value).absolute())
     return {
         "config": config_from_flags(values),
         "data_dir": pathlib.Path(require("data_dir", values) if needs_data else values["data_dir"].value or ""),
@@ -67,11 +70,11 @@ def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
     """The value of a flag without which the command cannot start.
 
     Raises:
-        ValueError: where it was not given.
+        flags.Error: where it was not given.
     """
     value = values[name].value
     if not value:
-        raise ValueError(f"--{name} is missing: this command cannot start without it (see --help)")
+        raise flags.Error(f"--{name} is missing: this command cannot start without it (see --help)")
     return value
 
 

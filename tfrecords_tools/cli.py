@@ -59,13 +59,13 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
 def _reporting(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[str]], None]:
     def guarded(argv: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)  # libraries' warnings and errors, not their news
+            logging.set_verbosity(logging.ERROR)  # libraries' errors, not their news and their advice to developers
         try:
             status = main(argv)
         except KeyboardInterrupt:
             _complain("interrupted; run the same command again to go on")
             status = INTERRUPTED
-        except app.UsageError as error:
+        except (app.UsageError, flags.Error) as error:
             _complain(error)
             status = USAGE
         except Exception as error:
@@ -80,7 +80,7 @@ def _reporting(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequenc
 
 def _is_about_input(error: Exception) -> bool:
     """Whether `error` is of a kind that bad input causes; anything else is a defect and keeps its traceback."""
-    if isinstance(error, ValueError | OSError | flags.Error):
+    if isinstance(error, ValueError | OSError):
         return True
     # Looked up, not imported: commands that never load TensorFlow must not pay for it here.
     tf = sys.modules.get("tensorflow")

@@ -33,4 +33,6 @@ def held_out(videos: Sequence[manifest.VideoEntry], fraction: float, seed: int) 
     parts = [held for _, held in splitter.split(np.zeros(len(videos)), labels, groups)]
     best = max(parts, key=lambda held: (len(set(labels[held])), -abs(len(held) - fraction * len(videos))))
     left = np.setdiff1d(np.arange(len(videos)), best)
-    return {videos[index].id for index in best if labels[index] in labels[left]}
+    # A group whose leaving would cost some class all its training videos stays, with every class it shows.
+    needed = {groups[index] for index in best if labels[index] not in labels[left]}
+    return {videos[index].id for index in best if groups[index] not in needed}

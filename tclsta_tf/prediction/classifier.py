@@ -73,12 +73,15 @@ class Classifier:
             versions = sorted(path.parent for path in folder.glob("*/saved_model.pb"))
             remedy = f"did you mean {versions[-1]}?" if versions else "make one with `python -m tclsta_tf.export`"
             raise ValueError(f"{folder} is not an exported model: {remedy}")
-        self.card = json.loads(card_file.read_text())
+        self.card = json.loads(card_file.read_text(encoding="utf-8"))
         """What was exported beside the model: `record`, `num_frames`, `crop_size`, `sampling`, `flags`."""
-        self.labels = tuple((folder / "assets" / "labels.txt").read_text().splitlines())
+        self.labels = tuple((folder / "assets" / "labels.txt").read_text(encoding="utf-8").splitlines())
         self._settings = record_config.RecordSettings.from_json(self.card["record"])
         self._model = tf.saved_model.load(str(folder))
         self._classify = self._model.signatures["precomputed"]
+        columns = self._classify.structured_outputs["scores"].shape[-1]
+        if columns != len(self.labels):
+            raise ValueError(f"{folder}/assets/labels.txt names {len(self.labels)} classes, the model has {columns}")
 
     def classify(self, path: str | os.PathLike[str]) -> Prediction:
         """Classifies one video file.

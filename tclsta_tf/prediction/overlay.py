@@ -10,6 +10,9 @@ from tclsta_tf.prediction import classifier
 from tfrecords_tools import video
 from tfrecords_tools.flow import colour, quantise
 
+CODES = {".mp4": "mp4v", ".avi": "MJPG"}
+"""File suffix -> codec of the videos that can be written."""
+
 _WIDTH = 640  # pixels of the picture; text is sized for it
 _PANEL = 112  # pixels of the strip below the picture
 _WHITE, _GREY, _BLUE, _ORANGE = (255, 255, 255), (150, 150, 150), (219, 152, 52), (60, 140, 245)  # BGR
@@ -28,12 +31,11 @@ def write_overlay(prediction: classifier.Prediction, crop_size: int, output: str
         ValueError: where the output is of another kind or cannot be written.
     """
     output = pathlib.Path(output)
-    codes = {".mp4": "mp4v", ".avi": "MJPG"}
-    if output.suffix not in codes:
-        raise ValueError(f"`overlay` must end in .png, .mp4 or .avi. Received: overlay={output}")
+    if output.suffix not in CODES:
+        raise ValueError(f"`overlay` must end in .mp4 or .avi. Received: overlay={output}")
     source = video.read_video(prediction.path)
     partial = output.with_name(f"partial-{output.name}")
-    code = cv2.VideoWriter_fourcc(*codes[output.suffix])
+    code = cv2.VideoWriter_fourcc(*CODES[output.suffix])
     sink = cv2.VideoWriter()
     for index, frame in enumerate(source):
         picture = _draw(prediction, crop_size, frame, index / source.frame_rate)

@@ -14,6 +14,7 @@ from tclsta_tf.fusion import adaptive_weights, score_fusion
 from tclsta_tf.models import two_stream
 from tclsta_tf.recipes import fusion, train_collaborative
 from tclsta_tf.recipes import run as run_lib
+from tfrecords_tools import manifest
 
 STREAM_ROWS = {"static": "frame", "motion": "flow"}
 _SUFFIX = {"none": "", "sa": "+SA", "ta": "+TA", "sta": "+STA"}
@@ -48,6 +49,8 @@ def evaluate(run: run_lib.Run) -> Evaluation:
 
     Fusion weights are learned from the validation part first, so nothing is chosen by what the test part shows.
     """
+    for part in config.PARTS:
+        run.verify(part)
     weights = fusion.learn_fusion(run)
     scores, labels = test_scores(run, weights)
     evaluation = Evaluation(
@@ -71,9 +74,7 @@ def evaluate(run: run_lib.Run) -> Evaluation:
         "speed": _speed(run),
     }
     run.report_dir.mkdir(parents=True, exist_ok=True)
-    partial = run.report_dir / "partial-metrics.json"
-    partial.write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(partial, run.report_dir / "metrics.json")
+    manifest.write_atomically(run.report_dir / "metrics.json", json.dumps(values, indent=1) + "\n")
     return evaluation
 
 

@@ -1,5 +1,6 @@
 """Puts the trained parts of a run together and exports them; needs the working folder only, not the records."""
 
+import hashlib
 import json
 import pathlib
 from typing import Any
@@ -13,12 +14,30 @@ from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.serving import export as serving_export
 
 
-def export(run: run_lib.Run, output_dir: pathlib.Path) -> pathlib.Path:
+def export(run: run_lib.Run, output_dir: pathlib.Path, keep_equal: bool = False) -> pathlib.Path:
     """Writes the run's classifier to `<output_dir>/1`.
+
+    Args:
+        run: trained and evaluated.
+        output_dir: folder of the versions.
+        keep_equal: where the newest version was made of the very same parts, leave it; where it was not, write the
+            next version. Without it, an existing version 1 is an error.
+
+    Returns:
+        The folder of the version.
 
     Raises:
         ValueError: where a part is not trained, the fusion not learned, or the version exists.
     """
+    digest = _digest(run)
+    versions = sorted(int(path.name) for path in output_dir.glob("[0-9]*") if path.name.isdecimal())
+    if versions and keep_equal:
+        newest = output_dir / str(versions[-1])
+        card_file = newest / "assets" / "model.json"
+        if card_file.exists() and json.loads(card_file.read_text(encoding="utf-8")).get("parts") == digest:
+            return newest
+    elif versions:
+        raise ValueError(f"{output_dir} holds version {versions[-1]} already: delete it or use another --output_dir")
     model = assemble(run)
     data = run.config.data
     records = _records(run)
@@ -27,9 +46,26 @@ def export(run: run_lib.Run, output_dir: pathlib.Path) -> pathlib.Path:
         "sampling": data.sampling,
         "flags": run.config.to_json(),
         "git_revision": evaluate.git_revision(),
+        "parts": digest,
     }
     labels = tuple(records["labels"])
-    return serving_export.export_model(model, labels, data.test_frames, data.crop_size, card, output_dir)
+    folder = output_dir / str(versions[-1] + 1 if versions else 1)  # TensorFlow Serving looks for numbers
+    serving_export.export_model(model, labels, data.test_frames, data.crop_size, card, folder)
+    return folder
+
+
+def _digest(run: run_lib.Run) -> str:
+    """Tells whether two exports would be the same: a hash of all parts and of the fusion weights."""
+    for part in config.PARTS:
+        run.verify(part, with_records=False)
+    if not run.fusion_file.exists():
+        raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
+    whole = hashlib.sha256()
+    for file in [*(run.model_file(part) for part in config.PARTS), run.fusion_file]:
+        if not file.exists():
+            raise ValueError(f"{file} does not exist: train --part={file.parent.name} to its end first")
+        whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def assemble(run: run_lib.Run) -> two_stream.TwoStream:
@@ -38,8 +74,6 @@ def assemble(run: run_lib.Run) -> two_stream.TwoStream:
     Raises:
         ValueError: where a part is not trained or the fusion not learned.
     """
-    if not run.fusion_file.exists():
-        raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
     fusion = json.loads(run.fusion_file.read_text())
     if fusion["labels"] != _records(run)["labels"]:
         raise ValueError(f"{run.fusion_file} was learned for other classes: delete it and evaluate again")

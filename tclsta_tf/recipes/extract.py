@@ -27,26 +27,17 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     Raises:
         ValueError: where the stream is not trained.
     """
+    run.verify(stream)
     missing = [role for role in roles if not run.feature_file(stream, role).exists()]
     if not missing:
         return
-    infer = _inference(run, stream, load_stream(run, stream))
+    infer = _inference(run, stream, parts.load(run, stream))
     for role in missing:
         subset = run.subset(role)
         ids = [video.id for video in subset.videos]
         batches = _outputs(run, infer, stream, role) if ids else ()
-        features.write(run.feature_file(stream, role), ids, batches)
-
-
-def load_stream(run: run_lib.Run, stream: str) -> keras.Model:
-    """The finished model of a stream.
-
-    Raises:
-        ValueError: where it is not trained, or belongs to other settings or data.
-    """
-    model = parts.load(run, stream)
-    run.claim(stream)
-    return model
+        with run.explaining_damage():
+            features.write(run.feature_file(stream, role), ids, batches)
 
 
 def _inference(run: run_lib.Run, stream: str, model: keras.Model) -> Inference:

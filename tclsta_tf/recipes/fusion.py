@@ -1,7 +1,6 @@
 """Learns the per-class fusion weights of a run, on the validation part; the test part is not opened here."""
 
 import json
-import os
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from tclsta_tf.data import features
 from tclsta_tf.fusion import adaptive_weights
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.recipes import train_collaborative
+from tfrecords_tools import manifest
 
 
 def learn_fusion(run: run_lib.Run) -> dict[str, np.ndarray]:
@@ -34,24 +34,8 @@ def learn_fusion(run: run_lib.Run) -> dict[str, np.ndarray]:
         "videos": len(static["labels"]),
         **{name: pairs.tolist() for name, pairs in weights.items()},
     }
-    partial = run.fusion_file.with_name(f"partial-{run.fusion_file.name}")
-    partial.write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(partial, run.fusion_file)
+    manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
     return weights
-
-
-def load_fusion(run: run_lib.Run) -> dict[str, np.ndarray]:
-    """The weights that `learn_fusion` saved.
-
-    Raises:
-        ValueError: where there are none, or they belong to other classes.
-    """
-    if not run.fusion_file.exists():
-        raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
-    values = json.loads(run.fusion_file.read_text())
-    if tuple(values["labels"]) != run.labels:
-        raise ValueError(f"{run.fusion_file} was learned for other classes: delete it and evaluate again")
-    return {name: np.asarray(values[name]) for name in ("streams", "heads") if name in values}
 
 
 def _fit(run: run_lib.Run, static: np.ndarray, motion: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -36,7 +36,10 @@ def load(run: run_lib.Run, part: str) -> keras.Model:
     path = run.model_file(part)
     if not path.exists():
         raise ValueError(f"{path} does not exist: train --part={part} to its end first")
-    return keras.saving.load_model(path, compile=False)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: delete it and train --part={part} again") from error
 
 
 def configuration_card(run: run_lib.Run) -> str:

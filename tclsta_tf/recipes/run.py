@@ -7,13 +7,16 @@ W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-import os
 import pathlib
 import re
+from collections.abc import Iterator
+
+import tensorflow as tf
 
 from tclsta_tf import config
 from tclsta_tf.data import pipeline, validation
@@ -55,7 +58,7 @@ class Run:
         if split not in found.splits:
             raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
         for role in (TRAIN, TEST):
-            if not found.shards_for(split, role):
+            if not any(shard.videos for shard in found.shards_for(split, role)):
                 raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
         sides = [int(side) for side in re.findall(r"\d+", found.record.resize)]
         if self.config.data.crop_size > min(sides):
@@ -82,6 +85,21 @@ class Run:
         shards = self.manifest.shards_for(self.config.data.split, TRAIN)
         ids = {video.id for video in pipeline.select(shards).videos}
         return pipeline.select(shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
+
+    @contextlib.contextmanager
+    def explaining_damage(self) -> Iterator[None]:
+        """Turns TensorFlow's error about records that cannot be read into one that names the damaged shard.
+
+        Raises:
+            ValueError: instead of a DataLossError or InvalidArgumentError, where a shard differs from the manifest.
+        """
+        try:
+            yield
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            for shard in self.manifest.shards:
+                if hashlib.sha256(shard.path.read_bytes()).hexdigest() != shard.sha256:
+                    raise ValueError(f"{shard.path} is damaged: delete it and run the conversion again") from error
+            raise
 
     def part_dir(self, part: str) -> pathlib.Path:
         """Where a part's checkpoints and finished model are."""
@@ -124,25 +142,36 @@ class Run:
             ValueError: where it belongs to others; names the first setting that differs.
         """
         folder = self.part_dir(part)
-        mine = self._identity(part)
-        file = folder / "config.json"
-        if file.exists():
-            self._compare(json.loads(file.read_text()), mine, folder)
+        if self.model_file(part).exists() or any(folder.glob("checkpoints/*.index")):
+            self.verify(part)
             return
+        # Nothing has been trained here: a first try that failed before its first checkpoint does not bind the next.
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "flags.cfg").write_text(self.flags)
-        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in self.labels))
-        partial = folder / "partial-config.json"
-        partial.write_text(json.dumps(mine, indent=1) + "\n")
-        os.replace(partial, file)
+        (folder / "flags.cfg").write_text(self.flags, encoding="utf-8")
+        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in self.labels), encoding="utf-8")
+        manifest.write_atomically(folder / "config.json", json.dumps(self._identity(part), indent=1) + "\n")
 
-    def _identity(self, part: str) -> dict[str, dict[str, object]]:
+    def verify(self, part: str, with_records: bool = True) -> None:
+        """Checks that a trained part belongs to this configuration and, `with_records`, to this data.
+
+        Raises:
+            ValueError: where it is not trained, or belongs to others; names the first setting that differs.
+        """
+        folder = self.part_dir(part)
+        file = folder / "config.json"
+        if not file.exists():
+            raise ValueError(f"{self.model_file(part)} does not exist: train --part={part} to its end first")
+        self._compare(json.loads(file.read_text(encoding="utf-8")), self._identity(part, with_records), folder)
+
+    def _identity(self, part: str, with_records: bool = True) -> dict[str, dict[str, object]]:
         groups = ("network", "collaborative", "static", "motion") if part == "collaborative" else (part,)
         values = self.config.to_json()
         kept = {group: dict(values[group]) for group in ("data", "stream", *groups, "device")}
         for group, names in _FREE.items():
             for name in names:
                 kept[group].pop(name)
+        if not with_records:
+            return kept
         shards = sorted(shard.sha256 for shard in self.manifest.shards)
         digest = hashlib.sha256("\n".join([*self.labels, *shards]).encode()).hexdigest()
         record = self.manifest.record.to_json()

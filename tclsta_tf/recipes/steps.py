@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from tclsta_tf import config
 from tclsta_tf.recipes import extract, train_collaborative, train_stream
 from tclsta_tf.recipes import run as run_lib
+from tfrecords_tools import manifest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,4 +56,4 @@ def run_steps(run: run_lib.Run, steps: Sequence[Step]) -> None:
         step.do()
         # A repeated run finds most steps done in no time: the sum over all runs is what the step cost.
         seconds[step.name] = round(seconds.get(step.name, 0.0) + time.monotonic() - start, 1)
-        file.write_text(json.dumps(seconds, indent=1) + "\n")
+        manifest.write_atomically(file, json.dumps(seconds, indent=1) + "\n")

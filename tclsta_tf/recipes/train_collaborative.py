@@ -23,8 +23,10 @@ def train_collaborative(run: run_lib.Run) -> None:
     for file in files:
         if not file.exists():
             raise ValueError(f"{file} does not exist: run `python -m tclsta_tf.extract_features` first")
-    run.claim(PART)
+    for stream in config.STREAMS:
+        run.verify(stream)
     if run.model_file(PART).exists():
+        run.verify(PART)
         return
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
@@ -34,13 +36,15 @@ def train_collaborative(run: run_lib.Run) -> None:
         optimizer.build(model.trainable_variables)
         keeper = checkpoints.Checkpoints(run.part_dir(PART) / "checkpoints", model, optimizer)
 
+    sides = (model.side_variables("motion"), model.side_variables("static")) if network.alternate_updates else None
+
     def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         outputs = model(inputs_of(batch, network), training=True)
         losses_by_name = losses.collaborative_losses(outputs, batch["labels"], step, network.alternate_updates)
         return losses_by_name, two_stream.merged_scores(outputs)
 
     seed = run.config.device.seed
-    trainer.Trainer(
+    loop = trainer.Trainer(
         model=model,
         optimizer=optimizer,
         forward=forward,
@@ -51,7 +55,10 @@ def train_collaborative(run: run_lib.Run) -> None:
         checkpoints=keeper,
         summaries=summaries.Summaries(run.part_dir(PART) / "logs", parts.configuration_card(run)),
         name=PART,
-    ).train()
+        alternate=sides,
+    )
+    run.claim(PART)
+    loop.train()
     parts.save(run, PART, model)
 
 

@@ -22,8 +22,8 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     """
     settings: config.TrainConfig = getattr(run.config, stream)
     train = run.subset(run_lib.TRAIN)
-    run.claim(stream)
     if run.model_file(stream).exists():
+        run.verify(stream)
         return
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
@@ -39,7 +39,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return losses.stream_losses(outputs, labels, run.config.stream.video_loss), outputs["scores"]
 
     data = run.config.data
-    trainer.Trainer(
+    loop = trainer.Trainer(
         model=model,
         optimizer=optimizer,
         forward=forward,
@@ -61,7 +61,10 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         checkpoints=keeper,
         summaries=summaries.Summaries(run.part_dir(stream) / "logs", parts.configuration_card(run)),
         name=stream,
-    ).train()
+    )
+    run.claim(stream)  # only now: what is wrong with the flags has shown itself
+    with run.explaining_damage():
+        loop.train()
     parts.save(run, stream, model)
 
 

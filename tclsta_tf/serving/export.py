@@ -10,8 +10,6 @@ import keras
 from tclsta_tf.models import two_stream
 from tclsta_tf.serving import signatures
 
-VERSION = "1"  # TensorFlow Serving looks for numbered versions
-
 
 def export_model(
     model: two_stream.TwoStream,
@@ -19,9 +17,9 @@ def export_model(
     num_frames: int,
     crop_size: int,
     card: dict[str, object],
-    output_dir: pathlib.Path,
-) -> pathlib.Path:
-    """Writes `<output_dir>/1`: the SavedModel, `assets/labels.txt` and `assets/model.json`.
+    folder: pathlib.Path,
+) -> None:
+    """Writes `folder`: the SavedModel, `assets/labels.txt` and `assets/model.json`.
 
     Args:
         model: built, trained.
@@ -29,26 +27,16 @@ def export_model(
         num_frames: frames per video (paper symbol N).
         crop_size: side of the centre crop, pixels.
         card: goes to `assets/model.json`: how videos become records, and whatever tells the model's origin.
-        output_dir: folder of the versions.
-
-    Returns:
-        The folder of the version.
-
-    Raises:
-        ValueError: where the version exists; a served model is never overwritten.
+        folder: of the version; it must not exist, a served model is never overwritten.
     """
-    folder = output_dir / VERSION
-    if folder.exists():
-        raise ValueError(f"{folder} exists already: delete it or use another --output_dir")
-    partial = output_dir / f"partial-{VERSION}"
+    partial = folder.with_name(f"partial-{folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     archive = signatures.build_archive(model, labels, num_frames, crop_size)
     archive.write_out(str(partial), verbose=False)
     assets = partial / "assets"
     assets.mkdir(exist_ok=True)
-    (assets / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
+    (assets / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
     settings = {"num_frames": num_frames, "crop_size": crop_size, **card}
-    (assets / "model.json").write_text(json.dumps(settings, indent=1) + "\n")
+    (assets / "model.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, folder)
     keras.backend.clear_session()
-    return folder

@@ -33,6 +33,8 @@ class Trainer:
         checkpoints: where to save and resume.
         summaries: where scalars go.
         name: for the progress line.
+        alternate: variables that even steps train and those that odd steps train, the others being left as they are
+            to the last bit; None trains all in every step. On one device only.
     """
 
     model: keras.Model
@@ -45,9 +47,12 @@ class Trainer:
     checkpoints: checkpoints.Checkpoints
     summaries: summaries.Summaries
     name: str
+    alternate: tuple[list[keras.Variable], list[keras.Variable]] | None = None
 
     def __post_init__(self) -> None:
         replicas = self.strategy.num_replicas_in_sync
+        if self.alternate and replicas > 1:
+            raise ValueError("`alternate_updates` needs one device. Use --distribution=none")
         if self.settings.batch_size % replicas:
             raise ValueError(
                 f"`batch_size` must be a multiple of the {replicas} devices it is split over. "
@@ -119,10 +124,23 @@ class Trainer:
             sums = {name: share * tf.reduce_sum(loss) for name, loss in losses.items()}
             objective = tf.add_n(list(sums.values())) + self._weight_decay()
         gradients = tape.gradient(objective, variables)
-        self.optimizer.apply(self._clip(gradients), variables)
+        self._apply(self._clip(gradients), variables, step)
         hits = tf.argmax(scores, axis=-1, output_type=tf.int32) == batch["labels"]
         values = {f"loss_{name}": value for name, value in sums.items()}
         return values | {"loss": objective, "accuracy": share * tf.reduce_sum(tf.cast(hits, tf.float32))}
+
+    def _apply(self, gradients: list[tf.Tensor], variables: list[keras.Variable], step: tf.Tensor) -> None:
+        if self.alternate is None:
+            self.optimizer.apply(gradients, variables)
+            return
+        # A gradient of 0 is not enough to leave a variable alone: momentum and moments would go on moving it.
+        by_path = {variable.path: gradient for variable, gradient in zip(variables, gradients, strict=True)}
+
+        def update(side: list[keras.Variable]) -> tf.Tensor:
+            self.optimizer.apply([by_path[variable.path] for variable in side], side)
+            return tf.constant(True)
+
+        tf.cond(step % 2 == 0, lambda: update(self.alternate[0]), lambda: update(self.alternate[1]))
 
     def _weight_decay(self) -> tf.Tensor:
         # In the loss, as in Caffe: with momentum that is not the decoupled decay that optimizers offer.

@@ -131,7 +131,7 @@ def list_classes(videos_dir: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"{videos_dir} holds no class folders. It must hold one folder of video files per class")
     if missing := sorted(set(classes) - found):
         raise ValueError(f"`classes` must be folders of {videos_dir}, which has {sorted(found)}. Received: {missing}")
-    return tuple(sorted(classes or found))
+    return tuple(sorted(set(classes) or found))
 
 
 def list_files(videos_dir: Path, label: str) -> tuple[list[PurePosixPath], list[PurePosixPath]]:

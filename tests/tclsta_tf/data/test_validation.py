@@ -40,6 +40,14 @@ def test_a_class_with_one_group_keeps_its_videos_for_training():
         assert not held & {video.id for video in videos if video.labels[0] == 0}
 
 
+def test_a_group_that_one_class_cannot_spare_stays_with_all_its_classes():
+    videos = make([(0, "only"), (1, "only")] * 3 + [(label, f"film{n}") for label in (1, 2) for n in range(6)])
+    for seed in range(12):
+        held = validation.held_out(videos, 0.3, seed)
+        inside = {video.group for video in videos if video.id in held}
+        assert inside and not inside & {video.group for video in videos if video.id not in held}
+
+
 @pytest.mark.parametrize("pairs", [[], [(0, "a")], [(0, "a"), (1, "a")]])
 def test_too_few_groups_give_no_validation_part(pairs):
     assert validation.held_out(make(pairs), 0.2, 0) == set()

@@ -15,7 +15,18 @@ from tclsta_tf import config
 from tclsta_tf.data import features, pipeline
 from tclsta_tf.fusion import adaptive_weights
 from tclsta_tf.prediction import classifier
-from tclsta_tf.recipes import evaluate, export, extract, fusion, report, run, steps, train_collaborative, train_stream
+from tclsta_tf.recipes import (
+    evaluate,
+    export,
+    extract,
+    fusion,
+    parts,
+    report,
+    run,
+    steps,
+    train_collaborative,
+    train_stream,
+)
 
 ROWS = ("frame", "flow", "two-stream", "frame+STA", "flow+STA", "two-stream+STA", "two-stream+STA+CLN",
         "two-stream+STA+AWL", "two-stream+STA+CLN+AWL", "TCLSTA", "fusion/late", "fusion/awl")  # fmt: skip
@@ -64,7 +75,7 @@ def test_a_repeated_run_finds_everything_done(finished):
 
 
 def test_feature_files_hold_what_the_stream_says(finished):
-    model = extract.load_stream(finished, "motion")
+    model = parts.load(finished, "motion")
     batch = next(iter(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 2)))
     outputs = model(batch["clips"], training=False)
     stored = features.read(finished.feature_file("motion", "test"))
@@ -86,12 +97,12 @@ def test_fusion_weights_come_from_the_validation_part_alone(finished):
     expected = adaptive_weights.fit_adaptive_weights(
         read["static"]["scores"], read["motion"]["scores"], read["static"]["labels"]
     )
-    np.testing.assert_allclose(fusion.load_fusion(finished)["streams"], expected, atol=1e-12)
+    np.testing.assert_allclose(fusion.learn_fusion(finished)["streams"], expected, atol=1e-12)
     assert json.loads(finished.fusion_file.read_text())["fitted_on"] == "validation"
 
 
 def test_prediction_of_a_file_equals_the_evaluation(finished, tiny_videos):
-    scores, labels = evaluate.test_scores(finished, fusion.load_fusion(finished))
+    scores, labels = evaluate.test_scores(finished, fusion.learn_fusion(finished))
     model = classifier.Classifier(finished.workdir / "export" / "1")
     for row, video in enumerate(finished.subset("test").videos):
         prediction = model.classify(tiny_videos.videos_dir / video.path)
@@ -127,7 +138,7 @@ def test_the_exported_model_needs_tensorflow_only(finished, tmp_path):
 
 
 def test_an_exported_version_is_not_overwritten(finished):
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(ValueError, match="holds version 1 already"):
         export.export(finished, finished.workdir / "export")
 
 
@@ -168,7 +179,7 @@ def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
     )
     conversion.convert(listing, tmp_path, record_config.RecordSettings(resize="64x48"), workers=1)
     with pytest.raises(ValueError, match="was trained on other records"):
-        extract.load_stream(dataclasses.replace(finished, data_dir=tmp_path), "static")
+        extract.extract(dataclasses.replace(finished, data_dir=tmp_path), "static")
 
 
 def test_parts_that_are_missing_are_named_with_the_command_that_makes_them(tmp_path, tiny_records, tiny_config):
@@ -177,10 +188,9 @@ def test_parts_that_are_missing_are_named_with_the_command_that_makes_them(tmp_p
         extract.extract(empty, "static")
     with pytest.raises(ValueError, match="run `python -m tclsta_tf.extract_features` first"):
         train_collaborative.train_collaborative(empty)
-    with pytest.raises(ValueError, match="run `python -m tclsta_tf.extract_features` first"):
-        report.evaluate_and_report(empty)
-    with pytest.raises(ValueError, match="run `python -m tclsta_tf.evaluate` first"):
-        export.export(empty, tmp_path / "export")
+    for read in (report.evaluate_and_report, lambda run: export.export(run, tmp_path / "export")):
+        with pytest.raises(ValueError, match="train --part=static to its end first"):
+            read(empty)
 
 
 def test_an_unknown_split_and_a_truncated_shard_are_named(tmp_path, tiny_records, tiny_config):
@@ -262,3 +272,71 @@ def test_other_collaborative_networks_run_too(finished, tmp_path, network):
     assert np.isfinite(classifier.Classifier(folder)._model.signatures["precomputed"](
         frames=tf.zeros([1, 4, 48, 64, 3], tf.uint8), flow=tf.fill([1, 4, 48, 64, 20], tf.constant(128, tf.uint8))
     )["scores"]).all()  # fmt: skip
+
+
+READERS = {
+    "evaluate": evaluate.evaluate,
+    "extract": lambda made: extract.extract(made, "static"),
+    "export": lambda made: export.export(made, made.workdir / "other"),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_reading_commands_refuse_another_configuration_and_overwrite_nothing(finished, reader):
+    stream = dataclasses.replace(finished.config.stream, cam_units=9)
+    other = dataclasses.replace(finished, config=dataclasses.replace(finished.config, stream=stream))
+    before = {path: path.read_bytes() for path in (finished.fusion_file, finished.report_dir / "metrics.json")}
+    with pytest.raises(ValueError, match="was made with --cam_units=8, this run says --cam_units=9"):
+        READERS[reader](other)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_equal_export_is_kept_and_another_one_gets_the_next_number(finished, tmp_path):
+    first = export.export(finished, tmp_path, keep_equal=True)
+    assert export.export(finished, tmp_path, keep_equal=True) == first == tmp_path / "1"
+    weights = finished.fusion_file.read_bytes()
+    changed = json.loads(weights)
+    changed["heads"][0] = [0.5, 0.5] if changed["heads"][0] != [0.5, 0.5] else [0.4, 0.6]
+    try:
+        finished.fusion_file.write_text(json.dumps(changed))
+        assert export.export(finished, tmp_path, keep_equal=True) == tmp_path / "2"
+    finally:
+        finished.fusion_file.write_bytes(weights)
+
+
+def test_the_collaborative_part_resumes_exactly(finished, tmp_path, monkeypatch):
+    models = []
+    for name in ("whole", "broken"):
+        made = run.Run(finished.config, finished.data_dir, tmp_path / name)
+        (tmp_path / name).mkdir()
+        for part in (*config.STREAMS, "features"):
+            (tmp_path / name / part).symlink_to(finished.workdir / part)
+        if name == "broken":
+            save = train_stream.checkpoints.Checkpoints.save
+
+            def save_and_die(self, step, save=save):
+                save(self, step)
+                raise Killed
+
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                patch.setattr(train_stream.checkpoints.Checkpoints, "save", save_and_die)
+                train_collaborative.train_collaborative(made)
+        train_collaborative.train_collaborative(made)
+        models.append(parts.load(made, "collaborative"))
+    for expected, found in zip(models[0].variables, models[1].variables, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=found.path)
+
+
+def test_a_damaged_shard_of_the_same_size_is_named(tmp_path, tiny_records, tiny_config):
+    copy = tmp_path / "records"
+    copy.mkdir()
+    for file in tiny_records.iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    made = run.Run(tiny_config, copy, tmp_path / "work")
+    shard = made.subset("train").shards[0].path
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 255
+    shard.write_bytes(data)
+    with pytest.raises(ValueError, match=f"{shard.name} is damaged: delete it and run the conversion again"):
+        train_stream.train_stream(made, "static")

@@ -148,3 +148,35 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
         file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match="ckpt-12 cannot be read"):
         make_trainer(tmp_path).train()
+
+
+def test_alternate_steps_leave_the_other_side_alone_to_the_last_bit(tmp_path):
+    loop = make_trainer(tmp_path, optimizer="adam", weight_decay=0.1, steps=4, checkpoint_every=1, validate_every=1)
+    hidden, logits = loop.model.trainable_variables[:2], loop.model.trainable_variables[2:]
+    seen = []
+    loop.alternate = (hidden, logits)
+    loop.validate = lambda: seen.append(weights(loop)) or {}
+    before = weights(loop)
+    loop.train()
+    for step, after in enumerate(seen):
+        moved = [bool((first != second).any()) for first, second in zip(before, after, strict=True)]
+        assert moved == ([True, True, False, False] if step % 2 == 0 else [False, False, True, True])
+        before = after
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_clipping_holds_for_the_whole_batch_and_for_the_lstm_only(tmp_path, two_cpus, mirrored):
+    limit = 1e-3
+    settings = {"steps": 1, "learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    loop = make_trainer(tmp_path, strategy=two_cpus if mirrored else None, clip_value=limit, **settings)
+    loop._clipped = {variable.path for variable in loop.model.trainable_variables[:1]}
+    free = make_trainer(tmp_path / "free", **settings)
+    start = weights(free)
+    free.train()
+    steps = [before - after for before, after in zip(start, weights(free), strict=True)]
+    loop.train()
+    found = [before - after for before, after in zip(start, weights(loop), strict=True)]
+    assert np.abs(steps[0]).max() > limit
+    np.testing.assert_allclose(found[0], np.clip(steps[0], -limit, limit), atol=1e-6)
+    for expected, other in zip(steps[1:], found[1:], strict=True):
+        np.testing.assert_allclose(other, expected, atol=1e-6)
