@@ -1,11 +1,15 @@
 """What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pytest
+
+# JAX, where Keras imports it, sets a level of its own, which commands run by tests would inherit.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 class TinyVideos(NamedTuple):
