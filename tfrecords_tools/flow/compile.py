@@ -1,0 +1,92 @@
+"""Compilation of array functions by XLA, on the backend that Keras runs on."""
+
+import concurrent.futures
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+_PAIRS_ON_ACCELERATOR = 16
+"""Pairs in one call there, so that it has enough to do. On a CPU it is one: the arrays of one pair stay in its cache."""
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether `value` stands for an array that is not there yet, because a function is being traced or a model built."""
+    if isinstance(value, keras.KerasTensor):
+        return True
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.is_symbolic_tensor(value) if tf.is_tensor(value) else False
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return isinstance(value, jax.core.Tracer)
+    return False
+
+
+def call_by_pairs(
+    function: Callable[[Any, Any, Any], Any], first: np.ndarray, second: np.ndarray, options: Any, threads: int
+) -> np.ndarray:
+    """Applies a function of two batches, compiled once per shape and options, whatever the number of pairs.
+
+    Args:
+        function: Takes first [P, ...], second [P, ...] and `options`; its result has the pairs in its first axis, and no
+            pair depends on another.
+        first: Array [pairs, ...].
+        second: Array [pairs, ...].
+        options: Hashable; fixed at compilation.
+        threads: Pairs to work on at the same time on a CPU.
+
+    Returns:
+        The results of all pairs.
+    """
+    compiled = _compile(function, options)
+    pairs = len(first)
+    at_once = _PAIRS_ON_ACCELERATOR if _has_accelerator() else 1
+    starts = range(0, pairs, at_once)
+
+    def run(start: int) -> np.ndarray:
+        # The last batch is filled up with its last pair: another shape would be another compilation.
+        chosen = np.minimum(np.arange(start, start + at_once), pairs - 1)
+        result = compiled(first[chosen], second[chosen])
+        return keras.ops.convert_to_numpy(result)[: pairs - start]
+
+    results = [run(0)]  # Alone, because it may compile.
+    if threads > 1 and at_once == 1 and pairs > 2:
+        with concurrent.futures.ThreadPoolExecutor(min(threads, pairs - 1)) as pool:
+            results += pool.map(run, starts[1:])
+    else:
+        results += map(run, starts[1:])
+    return np.concatenate(results)
+
+
+@functools.cache
+def _compile(function: Callable[[Any, Any, Any], Any], options: Any) -> Callable[[Any, Any], Any]:
+    def with_options(first: Any, second: Any) -> Any:
+        return function(first, second, options)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(with_options, jit_compile=True, reduce_retracing=False)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(with_options)
+    return with_options
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    return False
