@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 _PAIRS_ON_ACCELERATOR = 16
-"""Pairs in one call there, so that it has enough to do. On a CPU it is one: the arrays of one pair stay in its cache."""
+"""Pairs in one call there, so that it has enough to do. On a CPU one: the arrays of one pair stay in its cache."""
 
 
 def is_symbolic(value: Any) -> bool:
-    """Whether `value` stands for an array that is not there yet, because a function is being traced or a model built."""
+    """Whether `value` stands for an array that is not there yet: a function is being traced, or a model built."""
     if isinstance(value, keras.KerasTensor):
         return True
     if keras.backend.backend() == "tensorflow":
@@ -33,8 +33,8 @@ def call_by_pairs(
     """Applies a function of two batches, compiled once per shape and options, whatever the number of pairs.
 
     Args:
-        function: Takes first [P, ...], second [P, ...] and `options`; its result has the pairs in its first axis, and no
-            pair depends on another.
+        function: Takes first [P, ...], second [P, ...] and `options`; its result has the pairs in its first axis, and
+            no pair depends on another.
         first: Array [pairs, ...].
         second: Array [pairs, ...].
         options: Hashable; fixed at compilation.

@@ -1,7 +1,7 @@
 """Shrinking, enlarging, shifting and filtering of images on any Keras backend, as TV-L1 needs them.
 
-Everything takes float32 [..., H, W] of static size and costs time in proportion to the pixels. Neighbours are fetched by
-`take` with constant indices, clipped at the border so that the edge repeats: XLA turns that into vector gathers, where
+Everything takes float32 [..., H, W] of static size and costs time in proportion to the pixels. Neighbours are fetched
+by `take` with constant indices, clipped at the border so that the edge repeats: XLA turns that into vector gathers, where
 padding would put a branch into the innermost loop.
 """
 
@@ -113,8 +113,9 @@ def warp(image: Any, u: Any, v: Any) -> tuple[Any, Any]:
     ]
     flat = ops.reshape(image, (batch * height * width,))
     warped = sum(
-        y_weight * sum(x_weight * ops.take(flat, row + column) for x_weight, column in zip(x_weights, columns))
-        for y_weight, row in zip(y_weights, rows)
+        y_weight
+        * sum(x_weight * ops.take(flat, row + column) for x_weight, column in zip(x_weights, columns, strict=True))
+        for y_weight, row in zip(y_weights, rows, strict=True)
     )
     return warped, inside
 
@@ -176,8 +177,8 @@ def _five_point(before_last: Any, last: Any, following: Any, second: Any) -> Any
 def _selection_network(count: int) -> list[tuple[int, int, bool, bool]]:
     """Gives the exchanges that bring the median of `count` values to the middle.
 
-    They are those of Batcher's odd-even merge sort (1968) on which the middle depends. Minima and maxima of whole images
-    are vector instructions; a sort per pixel would not be.
+    They are those of Batcher's odd-even merge sort (1968) on which the middle depends. Minima and maxima of whole
+    images are vector instructions; a sort per pixel would not be.
 
     Returns:
         (low, high, whether the minimum is needed, whether the maximum is needed) in order of execution.
