@@ -28,15 +28,14 @@ def is_symbolic(value: Any) -> bool:
 
 
 def call_by_pairs(
-    function: Callable[[Any, Any, Any], Any], first: np.ndarray, second: np.ndarray, options: Any, threads: int
+    function: Callable[[Any, Any, Any], Any], frames: tuple[np.ndarray, ...], options: Any, threads: int
 ) -> np.ndarray:
     """Applies a function of two batches, compiled once per shape and options, whatever the number of pairs.
 
     Args:
         function: Takes first [P, ...], second [P, ...] and `options`; its result has the pairs in its first axis, and
             no pair depends on another.
-        first: Array [pairs, ...].
-        second: Array [pairs, ...].
+        frames: Two arrays [pairs, ...], pairs >= 1.
         options: Hashable; fixed at compilation.
         threads: Pairs to work on at the same time on a CPU.
 
@@ -44,6 +43,7 @@ def call_by_pairs(
         The results of all pairs.
     """
     compiled = _compile(function, options)
+    first, second = frames
     pairs = len(first)
     at_once = _PAIRS_ON_ACCELERATOR if _has_accelerator() else 1
     starts = range(0, pairs, at_once)
@@ -54,13 +54,11 @@ def call_by_pairs(
         result = compiled(first[chosen], second[chosen])
         return keras.ops.convert_to_numpy(result)[: pairs - start]
 
-    results = [run(0)]  # Alone, because it may compile.
-    if threads > 1 and at_once == 1 and pairs > 2:
-        with concurrent.futures.ThreadPoolExecutor(min(threads, pairs - 1)) as pool:
-            results += pool.map(run, starts[1:])
-    else:
-        results += map(run, starts[1:])
-    return np.concatenate(results)
+    threads = 1 if _has_accelerator() else min(threads, len(starts))
+    if threads == 1:
+        return np.concatenate(list(map(run, starts)))
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(run, starts)))
 
 
 @functools.cache

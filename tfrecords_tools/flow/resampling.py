@@ -1,8 +1,8 @@
 """Shrinking, enlarging, shifting and filtering of images on any Keras backend, as TV-L1 needs them.
 
 Everything takes float32 [..., H, W] of static size and costs time in proportion to the pixels. Neighbours are fetched
-by `take` with constant indices, clipped at the border so that the edge repeats: XLA turns that into vector gathers, where
-padding would put a branch into the innermost loop.
+by `take` with constant indices, clipped at the border so that the edge repeats: XLA turns that into vector gathers,
+where padding would put a branch into the innermost loop.
 """
 
 import math

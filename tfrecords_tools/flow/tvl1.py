@@ -51,7 +51,7 @@ class TVL1Params:
         scale_step: Size of a scale relative to the next finer one, in (0, 1).
         num_warps: Linearisations at each scale, >= 1. A number, or one for each scale from the finest on, of which the
             last holds for all coarser ones.
-        num_iterations: Iterations per warp, >= 1; likewise.
+        num_iterations: Iterations per warp, >= 1; likewise. An odd number does one more.
         median_size: Side of the median filter's square, in pixels, odd; 1 is no filter.
         match_brightness: Whether I_2 is fitted to I_1 by gain and offset.
         finest_scale: Scale at which to stop, 0 for the frames' own. From a coarser one the flow is enlarged.
@@ -64,7 +64,7 @@ class TVL1Params:
     num_scales: int = 10
     scale_step: float = 0.5
     num_warps: int | tuple[int, ...] = (4, 5)
-    num_iterations: int | tuple[int, ...] = (20, 40, 60)
+    num_iterations: int | tuple[int, ...] = (30, 40, 60)
     median_size: int = 5
     match_brightness: bool = True
     finest_scale: int = 0
@@ -98,9 +98,9 @@ def tvl1_flow(first: Any, second: Any, params: TVL1Params = TVL1Params()) -> Any
     """Estimates the motion from each frame of `first` to the frame of `second` beside it.
 
     Compiled by XLA at the first call for a frame size, in seconds; calls with another number of pairs compile nothing.
-    On a CPU, pairs are spread over as many threads as OpenCV is set to use (`cv2.setNumThreads`). Within a function that
-    is being traced, the operations become part of it. The same input gives the same bytes on one machine, whatever the
-    number of threads and pairs.
+    On a CPU, pairs are spread over as many threads as OpenCV is set to use (`cv2.setNumThreads`). Within a function
+    that is being traced, the operations become part of it. The same input gives the same bytes on one machine, whatever
+    the number of threads and pairs.
 
     Args:
         first: Grey frames, uint8, or floating point in [0, 255], [pairs, H, W] of static size.
@@ -122,8 +122,10 @@ def tvl1_flow(first: Any, second: Any, params: TVL1Params = TVL1Params()) -> Any
         )
     if compilation.is_symbolic(first) or compilation.is_symbolic(second):
         return estimate(first, second, params)
-    arrays = [frames if isinstance(frames, np.ndarray) else ops.convert_to_numpy(frames) for frames in (first, second)]
-    for name, frames in zip(("first", "second"), arrays):
+    arrays = tuple(
+        frames if isinstance(frames, np.ndarray) else ops.convert_to_numpy(frames) for frames in (first, second)
+    )
+    for name, frames in zip(("first", "second"), arrays, strict=True):
         if frames.dtype != np.uint8 and frames.size and not (frames.min() >= 0 and frames.max() <= 255):
             raise ValueError(
                 f"`{name}` must hold grey values in [0, 255]. Received: {name} in [{frames.min()}, {frames.max()}]"
@@ -131,7 +133,7 @@ def tvl1_flow(first: Any, second: Any, params: TVL1Params = TVL1Params()) -> Any
     if len(arrays[0]) == 0:
         flow = np.zeros((*arrays[0].shape, 2), np.float32)
     else:
-        flow = compilation.call_by_pairs(estimate, *arrays, params, threads=max(cv2.getNumThreads(), 1))
+        flow = compilation.call_by_pairs(estimate, arrays, params, max(cv2.getNumThreads(), 1))
     return flow if isinstance(first, np.ndarray) else ops.convert_to_tensor(flow)
 
 
@@ -189,17 +191,15 @@ def _minimise(
 ) -> tuple[Any, Any, Any]:
     """Minimises Eq. (1) for fixed linearisation, by Algorithm 1 of Chambolle and Pock.
 
-    This is where the time goes. The arrays whose neighbours are read have a border of one pixel, which is never written:
-    a shift is then a slice, the update happens in place, and the compiled loop has no branch. Outside the frame the dual
-    field is zero; its components that point across the last row or column are kept zero by their step.
+    This is where the time goes. The arrays whose neighbours are read have a border of one pixel, which is never
+    written: a shift is then a slice, and the compiled loop has no branch. Each array has a spare one, which takes the
+    next values: a loop of XLA's that reads and writes one array is not vectorised. Outside the frame the dual field is
+    zero; its components that point across the last row or column are kept zero by their step.
     """
     g_x, g_y = gradient
     height, width = constant.shape[1:]
     step = params.primal_step
-    x_step, y_step = (
-        np.full((1, width), params.tau / step, np.float32),
-        np.full((height, 1), params.tau / step, np.float32),
-    )
+    x_step, y_step = (np.full(shape, params.tau / step, np.float32) for shape in ((1, width), (height, 1)))
     x_step[:, -1] = y_step[-1] = 0.0
     inverse = 1.0 / ops.maximum(g_x * g_x + g_y * g_y, _TINY)
     # The data term's proximal map: h is the Moreau envelope of |rho| with parameter theta.
