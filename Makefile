@@ -80,14 +80,14 @@ format: $(stamp)  ## mend style and format where that can be done by itself
 demo: $(stamp)  ## run the whole path on generated videos, or with VIDEOS=path on your path/<class>/*
 ifeq ($(VIDEOS),)
 	$(bin)/python -m tfrecords_tools.make_demo --output_dir=$(WORKDIR)/demo/generated
-	$(bin)/python -m tfrecords_tools.convert --dataset=hmdb51 --resize=112x112 --flow=dis --workers=0 \
+	$(bin)/python -m tfrecords_tools.convert --dataset=hmdb51 --resize=112x112 --workers=0 \
 	  --videos_dir=$(WORKDIR)/demo/generated/videos --splits_dir=$(WORKDIR)/demo/generated/splits \
 	  --output_dir=$(WORKDIR)/demo/records
 	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir=$(WORKDIR)/demo/records \
 	  --workdir=$(WORKDIR)/demo/run --variants=none
 else
 	@out="$(WORKDIR)/demo-$$(basename "$(VIDEOS)")"; set -x; \
-	$(bin)/python -m tfrecords_tools.convert --dataset=folder --resize=148x112 --flow=dis --workers=0 \
+	$(bin)/python -m tfrecords_tools.convert --dataset=folder --resize=148x112 --workers=0 \
 	  --videos_dir="$(VIDEOS)" --output_dir="$$out/records"; \
 	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir="$$out/records" --workdir="$$out/run"
 endif

@@ -100,5 +100,7 @@ def tiny_records(tmp_path_factory, tiny_videos) -> Path:
     listing = datasets.list_videos(
         config.ListingSettings("hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir))
     )
-    conversion.convert(listing, output_dir, config.RecordSettings(resize="64x48"), videos_per_shard=4, workers=1)
+    conversion.convert(
+        listing, output_dir, config.RecordSettings(resize="64x48", flow="dis"), videos_per_shard=4, workers=1
+    )
     return output_dir

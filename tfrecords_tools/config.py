@@ -19,7 +19,7 @@ class RecordSettings:
     """
 
     resize: str = "340x256"
-    flow: str = "dis"
+    flow: str = "tvl1"
     positions: int = 0
     jpeg_quality: int = 95
 

@@ -7,7 +7,7 @@ from tfrecords_tools.flow import opencv
 
 
 def _settings(**changes) -> config.RecordSettings:
-    return config.RecordSettings(**{"resize": "64x48", **changes})
+    return config.RecordSettings(**{"resize": "64x48", "flow": "dis", **changes})
 
 
 def _stacks_from_video(frames: np.ndarray, positions: list[int]) -> np.ndarray:

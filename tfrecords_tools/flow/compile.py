@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -69,12 +70,32 @@ def _compile(function: Callable[[Any, Any, Any], Any], options: Any) -> Callable
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
+        _start_xla_quietly()
         return tf.function(with_options, jit_compile=True, reduce_retracing=False)
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.jit(with_options)
     return with_options
+
+
+def _start_xla_quietly() -> None:
+    """Makes XLA say at once, and unheard, what it has to say at its first compilation.
+
+    TensorFlow 2.17 prints those lines on the error output whatever the log level. Users who ask for news get them.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") == "0":
+        return
+    import tensorflow as tf
+
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @functools.cache

@@ -45,9 +45,14 @@ def farneback(frames: np.ndarray) -> np.ndarray:
     return _each_pair(frames, create)
 
 
-def _each_pair(frames: np.ndarray, create: Callable[[], cv2.DenseOpticalFlow]) -> np.ndarray:
+def check(frames: np.ndarray) -> None:
+    """Refuses what is not uint8 [n, H, W], n >= 1."""
     if frames.dtype != np.uint8 or frames.ndim != 3 or len(frames) < 1:
         raise ValueError(f"`frames` must be uint8 [n, H, W], n >= 1. Received: {frames.dtype} {list(frames.shape)}")
+
+
+def _each_pair(frames: np.ndarray, create: Callable[[], cv2.DenseOpticalFlow]) -> np.ndarray:
+    check(frames)
     frames = np.ascontiguousarray(frames)  # DIS refuses strided input.
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     for i in range(len(flow)):

@@ -177,7 +177,7 @@ def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
             "hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir), classes=tiny_videos.classes[:2]
         )
     )
-    conversion.convert(listing, tmp_path, record_config.RecordSettings(resize="64x48"), workers=1)
+    conversion.convert(listing, tmp_path, record_config.RecordSettings(resize="64x48", flow="dis"), workers=1)
     with pytest.raises(ValueError, match="was trained on other records"):
         extract.extract(dataclasses.replace(finished, data_dir=tmp_path), "static")
 
