@@ -7,6 +7,7 @@ resampled copy of the other. Textures are the two photographs that scikit-learn 
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -225,3 +226,23 @@ def _canvas(number: int) -> np.ndarray:
 
 def _to_bytes(image: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(image), 0.0, 255.0).astype(np.uint8)
+
+
+def endpoint_error(flow: np.ndarray, truth: np.ndarray) -> float:
+    """Gives the mean distance of estimated from true vectors, in pixels, where the truth is known.
+
+    Args:
+        flow: float [..., 2].
+        truth: float [..., 2], NaN where it is not known.
+    """
+    return float(np.nanmean(np.linalg.norm(flow - truth, axis=-1)))
+
+
+def load_middlebury(folder: pathlib.Path) -> Pair:
+    """Reads frame10.png, frame11.png and flow10.flo of the Middlebury benchmark."""
+    first, second = (cv2.imread(str(folder / f"frame{i}.png"), cv2.IMREAD_GRAYSCALE) for i in (10, 11))
+    content = (folder / "flow10.flo").read_bytes()
+    width, height = np.frombuffer(content, np.int32, 2, offset=4)
+    flow = np.frombuffer(content, np.float32, offset=12).reshape(height, width, 2).copy()
+    flow[(np.abs(flow) > 1e9).any(axis=-1)] = np.nan
+    return Pair(first, second, flow)

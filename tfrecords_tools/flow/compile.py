@@ -46,7 +46,7 @@ def call_by_pairs(
     compiled = _compile(function, options)
     first, second = frames
     pairs = len(first)
-    at_once = _PAIRS_ON_ACCELERATOR if _has_accelerator() else 1
+    at_once = _PAIRS_ON_ACCELERATOR if has_accelerator() else 1
     starts = range(0, pairs, at_once)
 
     def run(start: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def call_by_pairs(
         result = compiled(first[chosen], second[chosen])
         return keras.ops.convert_to_numpy(result)[: pairs - start]
 
-    threads = 1 if _has_accelerator() else min(threads, len(starts))
+    threads = 1 if has_accelerator() else min(threads, len(starts))
     if threads == 1:
         return np.concatenate(list(map(run, starts)))
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
@@ -99,7 +99,8 @@ def _start_xla_quietly() -> None:
 
 
 @functools.cache
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Whether the backend computes on a GPU or TPU."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
