@@ -8,7 +8,7 @@ Letters: n frames and F = n - 1 flow fields of a video, L fields in a stack, K s
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,9 +77,9 @@ class VideoRecord:
     height: int
     width: int
     frame_rate: float
-    frames: tuple[bytes, ...]
+    frames: Sequence[bytes]
     frame_timestamps: tuple[int, ...]
-    flow: tuple[bytes, ...]
+    flow: Sequence[bytes]
     flow_timestamps: tuple[int, ...]
     stack_starts: tuple[int, ...]
 
@@ -114,6 +114,15 @@ class VideoRecord:
 
 def serialise(record: VideoRecord) -> bytes:
     """Writes a record as the bytes of a `tf.train.SequenceExample`; equal records give equal bytes."""
+    return b"".join(encode(record))
+
+
+def encode(record: VideoRecord) -> Iterator[bytes]:
+    """Gives the bytes of `serialise` piece by piece, so that never more than one JPEG is held.
+
+    The frame of the message is put together here, as protobuf would, which can only do it for whole messages. The order
+    of its keys is the alphabet's, so that equal records give equal bytes.
+    """
     context = {
         EXAMPLE_ID: _text(record.example_id),
         MEDIA_ID: _text(record.media_id),
@@ -132,21 +141,33 @@ def serialise(record: VideoRecord) -> bytes:
         FLOW_WIDTH: _ints(record.width),
         SATURATION: _floats(FLOW_SATURATION),
     }
-    lists = {
-        FRAMES: [_bytes(frame) for frame in record.frames],
-        FRAME_TIMESTAMPS: [_ints(time) for time in record.frame_timestamps],
-        FLOW: [_bytes(field) for field in record.flow],
-        FLOW_TIMESTAMPS: [_ints(time) for time in record.flow_timestamps],
-        STACK_STARTS: [_ints(start) for start in record.stack_starts],
+    yield tf.train.SequenceExample(context=tf.train.Features(feature=context)).SerializeToString(deterministic=True)
+    images = {FRAMES: record.frames, FLOW: record.flow}
+    numbers = {
+        FRAME_TIMESTAMPS: record.frame_timestamps,
+        FLOW_TIMESTAMPS: record.flow_timestamps,
+        STACK_STARTS: record.stack_starts,
     }
-    example = tf.train.SequenceExample(
-        context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(
-            feature_list={key: tf.train.FeatureList(feature=features) for key, features in lists.items()}
-        ),
-    )
-    # Protobuf maps have no order of their own: without `deterministic` equal records can differ in their bytes.
-    return example.SerializeToString(deterministic=True)
+    # Of each list: what stands before each of its pieces, the pieces, and the length of it all.
+    lists: dict[str, tuple[Sequence[bytes], Sequence[bytes], int]] = {}
+    headers: Sequence[bytes]
+    for key, values in images.items():
+        # FeatureList.feature > Feature.bytes_list > BytesList.value: three headers before each JPEG.
+        headers = [_header(1, 1, 1, size=size) for size in _sizes(values)]
+        lists[key] = headers, values, sum(map(len, headers)) + sum(_sizes(values))
+    for key, integers in numbers.items():
+        packed = tf.train.FeatureList(feature=[_ints(value) for value in integers]).SerializeToString()
+        lists[key] = (b"",), (packed,), len(packed)
+    starts = {}
+    for key, (_, _, length) in lists.items():
+        name = _header(1, size=len(key)) + key.encode("ascii") + _header(2, size=length)
+        starts[key] = _header(1, size=len(name) + length) + name
+    yield _header(2, size=sum(len(starts[key]) + length for key, (_, _, length) in lists.items()))
+    for key, (headers, pieces, _) in sorted(lists.items()):
+        yield starts[key]
+        for header, piece in zip(headers, pieces, strict=True):
+            yield header
+            yield piece
 
 
 def deserialise(data: bytes) -> VideoRecord:
@@ -302,6 +323,24 @@ def sparse_layout(num_frames: int, count: int) -> tuple[np.ndarray, np.ndarray, 
     else:
         fields = np.arange(num_fields)
     return frames, fields, np.searchsorted(fields, starts)
+
+
+def _header(*fields: int, size: int) -> bytes:
+    """Gives what stands before `size` bytes that are nested in protobuf fields of these numbers, outermost first."""
+    header = b""
+    for field in reversed(fields):
+        header = bytes([field << 3 | 2]) + _varint(size + len(header)) + header
+    return header
+
+
+def _varint(number: int) -> bytes:
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+
+
+def _sizes(values: Sequence[bytes]) -> list[int]:
+    known = getattr(values, "sizes", None)  # of a `spool.Spool`, which would have to be read
+    return known() if known else [len(value) for value in values]
 
 
 def _bytes(*values: bytes) -> tf.train.Feature:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import tensorflow as tf
 
-from tfrecords_tools import config, manifest, schema, video, writer
+from tfrecords_tools import config, manifest, record_file, schema, video, writer
 from tfrecords_tools.datasets import listing
 
 WORK_DIR = ".shards"
@@ -116,14 +115,14 @@ def write(task: Task) -> Result:
     work_dir = task.output_dir / WORK_DIR
     temporary, final = work_dir / f"{task.name}.tmp", task.output_dir / task.name
     entries, bad_videos = [], []
-    with tf.io.TFRecordWriter(str(temporary)) as file:
+    with record_file.RecordWriter(temporary) as file:
         for member in task.videos:
             try:
                 record = _read(task, member)
             except (video.VideoError, cv2.error) as error:
                 bad_videos.append(_bad_video(task, member, error))
                 continue
-            file.write(schema.serialise(record))
+            file.write(schema.encode(record))
             entries.append(
                 manifest.VideoEntry(
                     id=record.example_id,
@@ -172,6 +171,7 @@ def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
         label_indices=[task.labels.index(label) for label in member.labels],
         label_strings=member.labels,
         group=member.group,
+        spool_dir=task.output_dir / WORK_DIR,
     )
 
 

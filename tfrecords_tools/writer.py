@@ -1,11 +1,12 @@
 """From decoded frames to a record: the one code path of conversion and of prediction."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from tfrecords_tools import codec, config, schema, video
+from tfrecords_tools import codec, config, schema, spool, video
 from tfrecords_tools.flow import methods
 
 FLOW_BATCH = 16
@@ -23,6 +24,7 @@ def make_record(
     label_indices: Sequence[int] = (),
     label_strings: Sequence[str] = (),
     group: str = "",
+    spool_dir: Path | None = None,
 ) -> schema.VideoRecord:
     """Resizes and encodes frames, computes and encodes their flow.
 
@@ -38,6 +40,7 @@ def make_record(
         label_indices: Class indices.
         label_strings: Class names, as many.
         group: Group of the video.
+        spool_dir: Folder for the JPEGs of long videos until the record is written; None keeps them in memory.
 
     Returns:
         The record.
@@ -52,7 +55,7 @@ def make_record(
     if settings.positions:
         wanted_frames, wanted_fields, _ = schema.sparse_layout(_count(frames), settings.positions)
 
-    encoder = _Encoder(method, settings.jpeg_quality, wanted_frames, wanted_fields)
+    encoder = _Encoder(method, settings.jpeg_quality, wanted_frames, wanted_fields, spool_dir)
     height, width = 0, 0
     for index, frame in enumerate(frames):
         stored = resize.apply(frame)
@@ -81,9 +84,9 @@ def make_record(
         height=height,
         width=width,
         frame_rate=frame_rate,
-        frames=tuple(encoder.frames),
+        frames=encoder.frames if spool_dir else tuple(encoder.frames),
         frame_timestamps=_timestamps(frame_indices, frame_rate),
-        flow=tuple(encoder.fields),
+        flow=encoder.fields if spool_dir else tuple(encoder.fields),
         flow_timestamps=_timestamps(field_indices, frame_rate),
         stack_starts=tuple(starts.tolist()),
     )
@@ -98,9 +101,10 @@ class _Encoder:
         quality: int,
         wanted_frames: np.ndarray | None,
         wanted_fields: np.ndarray | None,
+        spool_dir: Path | None,
     ) -> None:
-        self.frames: list[bytes] = []
-        self.fields: list[bytes] = []
+        self.frames: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
+        self.fields: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
         self._method = method
         self._quality = quality
         self._wanted_frames = None if wanted_frames is None else frozenset(wanted_frames.tolist())
@@ -126,7 +130,8 @@ class _Encoder:
 
     def _flush(self, keep_last: bool) -> None:
         if len(self._grey) > 1:
-            self.fields.extend(codec.encode_flow(flow, self._quality) for flow in self._method(np.stack(self._grey)))
+            for flow in self._method(np.stack(self._grey)):
+                self.fields.append(codec.encode_flow(flow, self._quality))
         self._grey = self._grey[-1:] if keep_last else []  # The next batch starts where this one ends.
 
 

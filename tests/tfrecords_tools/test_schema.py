@@ -43,6 +43,14 @@ def test_equal_records_give_equal_bytes():
     assert schema.serialise(_record()) == schema.serialise(_record())
 
 
+@pytest.mark.parametrize("num_frames", [1, 2, 300])
+def test_bytes_are_those_of_protobuf(num_frames):
+    jpegs = tuple(bytes(size % 700) for size in range(0, 97 * num_frames, 97))  # lengths of one and of two bytes
+    data = schema.serialise(_record(num_frames, frames=jpegs))
+    again = tf.train.SequenceExample.FromString(data).SerializeToString(deterministic=True)
+    assert data == again
+
+
 def test_keys_are_those_of_media_sequence():
     example = tf.train.SequenceExample.FromString(schema.serialise(_record()))
     context = example.context.feature
