@@ -39,8 +39,8 @@ def main(argv: Sequence[str]) -> int:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
     if _OVERLAY.value and len(paths) > 1:
         raise app.UsageError(f"--overlay takes one video, not {len(paths)}")
-    if _OVERLAY.value and pathlib.Path(_OVERLAY.value).suffix not in (".png", *overlay.CODES):
-        raise app.UsageError(f"--overlay must end in .png, {' or '.join(overlay.CODES)}, not {_OVERLAY.value}")
+    if _OVERLAY.value and pathlib.Path(_OVERLAY.value).suffix not in (".png", *video.CODECS):
+        raise app.UsageError(f"--overlay must end in .png, {' or '.join(video.CODECS)}, not {_OVERLAY.value}")
     model = classifier.Classifier(folder)
     failed = 0
     for path in paths:

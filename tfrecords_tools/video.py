@@ -1,9 +1,10 @@
-"""Video files as a stream of RGB frames, and the size frames are stored in."""
+"""Video files as a stream of RGB frames, read and written, and the size frames are stored in."""
 
 import dataclasses
 import math
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,9 @@ from tfrecords_tools import container
 DEFAULT_FRAME_RATE = 25.0
 SMALLEST_SIDE = 16
 """Pixels; below it DIS has no pyramid level to start from."""
+
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
+"""Suffix of the files that `write_video` writes -> codec."""
 
 
 class VideoError(ValueError):
@@ -82,6 +86,37 @@ def read_video(path: str | Path) -> VideoFile:
     frame_rate = capture.get(cv2.CAP_PROP_FPS)
     capture.release()
     return VideoFile(path, frame_rate if math.isfinite(frame_rate) and frame_rate > 0 else DEFAULT_FRAME_RATE)
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
+    """Writes a video file; it appears only when it is whole.
+
+    Args:
+        path: The file, with one of the suffixes of `CODECS`; one that is there is replaced.
+        frames: uint8 [H, W, 3], RGB, all of one size with even sides.
+        frame_rate: Frames per second.
+
+    Raises:
+        ValueError: The suffix is another one.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in CODECS:
+        raise ValueError(f"`path` must end in {' or '.join(CODECS)}. Received: path={path}")
+    partial = path.with_name(f"partial-{path.name}")
+    codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
+    sink = cv2.VideoWriter()
+    try:
+        for frame in frames:
+            size = frame.shape[1::-1]
+            if not sink.isOpened() and not sink.open(str(partial), cv2.CAP_FFMPEG, codec, frame_rate, size):
+                raise OSError(f"{path} cannot be written")
+            sink.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        sink.release()
+        os.replace(partial, path)
+    finally:
+        sink.release()
+        partial.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> cv2.VideoCapture:

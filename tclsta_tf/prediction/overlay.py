@@ -1,7 +1,7 @@
 """Draws an answer over its video: where the model looked, when, how things moved, and what it says."""
 
-import os
 import pathlib
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -9,9 +9,6 @@ import numpy as np
 from tclsta_tf.prediction import classifier
 from tfrecords_tools import video
 from tfrecords_tools.flow import colour, quantise
-
-CODES = {".mp4": "mp4v", ".avi": "MJPG"}
-"""File suffix -> codec of the videos that can be written."""
 
 _WIDTH = 640  # pixels of the picture; text is sized for it
 _PANEL = 112  # pixels of the strip below the picture
@@ -28,22 +25,17 @@ def write_overlay(prediction: classifier.Prediction, crop_size: int, output: str
         output: an .mp4 or .avi file; it appears only when it is whole.
 
     Raises:
-        ValueError: where the output is of another kind or cannot be written.
+        ValueError: where the output is of another kind.
+        OSError: where it cannot be written.
     """
-    output = pathlib.Path(output)
-    if output.suffix not in CODES:
-        raise ValueError(f"`overlay` must end in .mp4 or .avi. Received: overlay={output}")
     source = video.read_video(prediction.path)
-    partial = output.with_name(f"partial-{output.name}")
-    code = cv2.VideoWriter_fourcc(*CODES[output.suffix])
-    sink = cv2.VideoWriter()
-    for index, frame in enumerate(source):
-        picture = _draw(prediction, crop_size, frame, index / source.frame_rate)
-        if not sink.isOpened() and not sink.open(str(partial), code, source.frame_rate, picture.shape[1::-1]):
-            raise ValueError(f"`overlay` cannot be written. Received: overlay={output}")
-        sink.write(picture)
-    sink.release()
-    os.replace(partial, output)
+
+    def pictures() -> Iterator[np.ndarray]:
+        for index, frame in enumerate(source):
+            picture = _draw(prediction, crop_size, frame, index / source.frame_rate)
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    video.write_video(output, pictures(), source.frame_rate)
 
 
 def _draw(prediction: classifier.Prediction, crop_size: int, frame: np.ndarray, seconds: float) -> np.ndarray:

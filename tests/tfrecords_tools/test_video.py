@@ -153,3 +153,25 @@ def test_resize_by_hand():
 def test_a_wrong_size_is_refused(text):
     with pytest.raises(ValueError, match="`resize` must"):
         video.Resize.parse(text)
+
+
+@pytest.mark.parametrize("suffix", sorted(video.CODECS))
+def test_what_is_written_is_read(suffix, tmp_path, moving_texture):
+    frames = moving_texture(5, (1, 0), seed=1)
+    path = tmp_path / f"clip{suffix}"
+    video.write_video(path, frames, 12.5)
+    again = video.read_video(path)
+    assert again.frame_rate == 12.5 and list(tmp_path.iterdir()) == [path]
+    assert np.abs(np.stack(list(again)).astype(int) - frames).mean() < 12
+
+
+def test_a_video_that_fails_halfway_leaves_nothing(tmp_path):
+    def frames():
+        yield np.zeros((32, 32, 3), np.uint8)
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        video.write_video(tmp_path / "clip.mp4", frames(), 25)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="`path` must end in .mp4 or .avi. Received: path=clip.gif"):
+        video.write_video("clip.gif", frames(), 25)

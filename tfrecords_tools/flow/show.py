@@ -1,0 +1,202 @@
+r"""Shows the optical flow of a video in the colours of the Middlebury benchmark.
+
+python -m tfrecords_tools.flow.show clip.avi
+python -m tfrecords_tools.flow.show --output=flow.mp4 --flow=dis clip.avi
+
+writes frames with the flow to their successors below, uniformly spaced, into a picture (`clip_flow.png` in the current
+folder unless --output says otherwise), or all of them side by side into a video (.mp4, .avi). The legend gives the
+speed of full colour, one for the whole video.
+"""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import tqdm
+from absl import app, flags
+
+from tfrecords_tools import cli, video
+from tfrecords_tools.flow import colour, methods
+
+_PICTURES = (".png",)
+_COLUMNS = 4
+_CELL = 320  # width of a frame in the picture, pixels
+_PANEL = 480  # width of a frame in the video, pixels
+_LEGEND = 96  # height of the strip with the wheel, pixels
+_BATCH = 16  # pairs computed together
+_PERCENTILE = 99.0  # of the speeds; a scale to the single fastest vector would show an outlier and nothing else
+_LINE, _FONT = cv2.LINE_AA, cv2.FONT_HERSHEY_SIMPLEX
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("output", None, "A .png picture, or a .mp4 or .avi video.", flag_values=values)
+    flags.DEFINE_enum("flow", "tvl1", methods.METHODS, "Method of optical flow.", flag_values=values)
+    flags.DEFINE_string(
+        "resize",
+        None,
+        "Size at which the flow is computed: WIDTHxHEIGHT or short_side=PIXELS; the video's own unless given.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer("pairs", 8, "Pairs of frames in a picture.", lower_bound=1, flag_values=values)
+    flags.DEFINE_float(
+        "max_speed",
+        None,
+        f"Speed of full colour, pixels per frame at that size. Unless given, the {_PERCENTILE:g}th percentile of the "
+        "speeds in the pairs of the picture. Give it to compare videos.",
+        flag_values=values,
+    )
+
+
+def show(
+    path: str | pathlib.Path,
+    output: str | pathlib.Path,
+    *,
+    flow: str = "tvl1",
+    resize: video.Resize | None = None,
+    pairs: int = 8,
+    max_speed: float | None = None,
+) -> int:
+    """Writes the flow of a video as a picture or a video.
+
+    Args:
+        path: The video.
+        output: A .png, .mp4 or .avi file; it appears only when it is whole.
+        flow: Method, one of `methods.METHODS`.
+        resize: Size at which flow is computed; None for the video's own.
+        pairs: Number of pairs in a picture, spaced uniformly, fewer where the video is shorter.
+        max_speed: Speed of full colour, pixels per frame, > 0; None takes it from those pairs.
+
+    Returns:
+        Number of pairs shown.
+
+    Raises:
+        VideoError: The video cannot be read, or has one frame only.
+        ValueError: An argument is out of its range.
+        OSError: The output cannot be written.
+    """
+    output = pathlib.Path(output)
+    suffixes = (*_PICTURES, *video.CODECS)
+    if output.suffix not in suffixes:
+        raise ValueError(f"`output` must end in {', '.join(suffixes)}. Received: output={output}")
+    if max_speed is not None and not 0 < max_speed < np.inf:
+        raise ValueError(f"`max_speed` must be above 0. Received: max_speed={max_speed}")
+    method = methods.make_flow(flow)
+    source = video.read_video(path)
+    num_pairs = sum(1 for _ in source) - 1
+    if num_pairs < 1:
+        raise video.VideoError(path, "it has one frame, and flow needs two")
+
+    wanted = np.unique(np.linspace(0, num_pairs - 1, pairs).round().astype(int)) if pairs > 1 else [num_pairs // 2]
+    sample = []
+    if output.suffix in _PICTURES or max_speed is None:
+        sample = [(i, first, method(_grey([first, second]))[0]) for i, first, second in _pairs(source, resize, wanted)]
+    if max_speed is None:
+        speeds = [np.linalg.norm(field, axis=-1) for _, _, field in sample]
+        max_speed = float(np.percentile(speeds, _PERCENTILE)) or 1.0  # a video at rest is white, whatever the scale
+    if output.suffix in _PICTURES:
+        _write_picture(output, _draw_picture(sample, source.frame_rate, max_speed))
+        return len(sample)
+    pictures = _draw_video(_frames(source, resize), method, max_speed)
+    progress = tqdm.tqdm(pictures, total=num_pairs, unit="pair", disable=None)
+    video.write_video(output, progress, source.frame_rate)
+    return num_pairs
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command."""
+    values = flags.FLAGS
+    if len(argv) != 2:
+        raise app.UsageError(f"one video is wanted, {len(argv) - 1} given: python -m tfrecords_tools.flow.show VIDEO")
+    path = pathlib.Path(argv[1])
+    output = pathlib.Path(values.output or f"{path.stem}_flow.png")
+    resize = video.Resize.parse(values.resize) if values.resize else None
+    count = show(path, output, flow=values.flow, resize=resize, pairs=values.pairs, max_speed=values.max_speed)
+    print(f"{output}: flow of {count} pairs of frames by {values.flow}")
+
+
+def _frames(source: video.VideoFile, resize: video.Resize | None) -> Iterator[np.ndarray]:
+    return (resize.apply(frame) if resize else frame for frame in source)
+
+
+def _pairs(
+    source: video.VideoFile, resize: video.Resize | None, wanted: Sequence[int]
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Gives the wanted pairs of neighbouring frames, each with its index."""
+    chosen = set(np.asarray(wanted).tolist())
+    for index, (first, second) in enumerate(itertools.pairwise(_frames(source, resize))):
+        if index in chosen:
+            yield index, first, second
+
+
+def _grey(frames: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def _draw_picture(sample: list[tuple[int, np.ndarray, np.ndarray]], frame_rate: float, max_speed: float) -> np.ndarray:
+    """Draws frames with their flow below, row by row, and the legend at the bottom; uint8 [H, W, 3], RGB."""
+    cells = []
+    for index, frame, field in sample:
+        shown = _fit(frame, _CELL)
+        _write(shown, f"{index / frame_rate:.2f} s", (8, 20))
+        cells.append(np.concatenate([shown, _fit(colour.flow_to_color(field, max_speed), _CELL)]))
+    columns = min(_COLUMNS, len(cells))
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
+    rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
+    return np.concatenate([*rows, _draw_legend(columns * _CELL, max_speed)])
+
+
+def _draw_video(frames: Iterator[np.ndarray], method: methods.FlowMethod, max_speed: float) -> Iterator[np.ndarray]:
+    """Draws each frame with its flow beside it and the legend below; uint8 [H, W, 3], RGB, even sides."""
+    legend = _draw_legend(2 * _PANEL, max_speed)
+    batch = list(itertools.islice(frames, 1))
+    while more := list(itertools.islice(frames, _BATCH)):
+        batch = [batch[-1], *more]
+        for frame, field in zip(batch, method(_grey(batch)), strict=False):  # The last frame starts the next batch.
+            shown = [_fit(picture, _PANEL) for picture in (frame, colour.flow_to_color(field, max_speed))]
+            yield np.concatenate([np.concatenate(shown, axis=1), legend])
+
+
+def _draw_legend(width: int, max_speed: float) -> np.ndarray:
+    """Draws the colour wheel and says what it means."""
+    strip = np.full((_LEGEND, width, 3), 255, np.uint8)
+    radius = _LEGEND // 2 - 6
+    centre = np.array([_LEGEND // 2, _LEGEND // 2])
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    inside = np.hypot(x, y) <= radius
+    wheel = colour.flow_to_color(np.stack([x, y], axis=-1) / radius, 1.0)
+    window = strip[centre[1] - radius : centre[1] + radius + 1, centre[0] - radius : centre[0] + radius + 1]
+    window[inside] = wheel[inside]
+    cv2.circle(strip, centre.tolist(), radius, (120, 120, 120), 1, _LINE)
+    lines = ("centre: at rest", f"rim: {max_speed:.3g} pixels/frame", "darker: faster than the rim")
+    for row, text in enumerate(lines):
+        cv2.putText(strip, text, (_LEGEND + 8, 32 + 22 * row), _FONT, 0.45, (40, 40, 40), 1, _LINE)
+    return strip
+
+
+def _fit(picture: np.ndarray, width: int) -> np.ndarray:
+    height = max(2, round(picture.shape[0] * width / picture.shape[1] / 2) * 2)
+    shrinks = picture.shape[1] > width
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def _write(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:
+    for shade, thickness in ((0, 3), (255, 1)):  # White with a dark rim is legible on any frame.
+        cv2.putText(picture, text, place, _FONT, 0.5, (shade,) * 3, thickness, _LINE)
+
+
+def _write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
+    done, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OSError(f"{path} cannot be encoded")
+    partial = path.with_name(f"partial-{path.name}")
+    partial.write_bytes(data.tobytes())
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
