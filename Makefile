@@ -55,8 +55,8 @@ test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-jax
-test-jax: $(stamp)  ## run the layer tests on JAX
-	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers $(PYTEST_ARGS)
+test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX
+	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers tests/tfrecords_tools/flow/test_tvl1.py -m "not slow" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(stamp)  ## check style and format

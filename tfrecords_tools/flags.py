@@ -22,8 +22,8 @@ def define_record_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "flow",
         default.flow,
         methods.METHODS,
-        "Optical flow. tvl1 is the project's TV-L1, about 40 ms for a pair of 320x240 frames on one core; tvl1_fast "
-        "takes 60 % of that for a little more error. dis takes 5-10 ms, farneback 10-20 ms, both less exact; "
+        "Optical flow. tvl1 is the project's TV-L1, 40-60 ms for a pair of 320x240 frames on one core; tvl1_fast takes "
+        "three quarters of that for 5 % more error. dis takes 5-10 ms, farneback 10-20 ms, both less exact; "
         "tvl1_opencv is OpenCV's TV-L1, 1-3 s. Measured in benchmarks/README.md.",
         flag_values=values,
     )
