@@ -28,6 +28,8 @@ class Summary:
     Attributes:
         manifest: What the output folder now holds.
         bad_videos: The quarantined videos.
+        missing: Videos on a list that are not on disk, which the quarantine names too.
+        notes: What the listing has to say.
         ignored: Number of files beside the videos that are not videos by their names.
         shards_skipped: Shards that were finished before.
         seconds: Duration.
@@ -35,6 +37,8 @@ class Summary:
 
     manifest: manifest.Manifest
     bad_videos: tuple[shards.BadVideo, ...]
+    missing: tuple[listing.Missing, ...]
+    notes: tuple[str, ...]
     ignored: int
     shards_skipped: int
     seconds: float
@@ -53,6 +57,9 @@ class Summary:
         )
         if self.ignored:
             lines.append(f"{self.ignored} other files among the videos left aside (no video suffix)")
+        lines += self.notes
+        if self.missing:
+            lines.append(f"{len(self.missing)} videos of the lists are not on disk: see {QUARANTINE_FILE_NAME}")
         lines.append(f"{len(self.bad_videos)} videos quarantined")
         lines += [f"  {bad.path!r}: {bad.reason}" for bad in self.bad_videos]
         return "\n".join(lines)
@@ -108,7 +115,7 @@ def convert(
                 progress.update(_count(result))
 
     bad_videos = tuple(sorted((bad for result in results for bad in result.bad_videos), key=lambda bad: bad.path))
-    _write_quarantine(output_dir, bad_videos)
+    _write_quarantine(output_dir, bad_videos, videos.missing)
     made = manifest.Manifest.build(
         output_dir,
         videos.name,
@@ -120,7 +127,9 @@ def convert(
         versions={"opencv": cv2.__version__, "numpy": np.__version__},
     )
     made.save()
-    return Summary(made, bad_videos, len(videos.ignored), skipped, time.monotonic() - start)
+    return Summary(
+        made, bad_videos, videos.missing, videos.notes, len(videos.ignored), skipped, time.monotonic() - start
+    )
 
 
 def _claim(
@@ -128,7 +137,11 @@ def _claim(
 ) -> None:
     """Notes what the folder is for, or checks that it is for the same."""
     content = [
-        [member.example_id, str(member.path), member.labels, member.group, member.roles] for member in videos.videos
+        [
+            *(member.example_id, str(member.path), member.labels, member.group, member.roles),
+            [dataclasses.astuple(segment) for segment in member.segments],
+        ]
+        for member in videos.videos
     ]
     asked = {
         **record.to_json(),
@@ -164,9 +177,12 @@ def _count(result: shards.Result) -> int:
     return len(result.shard.videos) + len(result.bad_videos)
 
 
-def _write_quarantine(output_dir: Path, bad_videos: tuple[shards.BadVideo, ...]) -> None:
+def _write_quarantine(
+    output_dir: Path, bad_videos: tuple[shards.BadVideo, ...], missing: tuple[listing.Missing, ...]
+) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("path", "class", "reason"))
     rows.writerows((bad.path, bad.label, bad.reason) for bad in bad_videos)
+    rows.writerows((str(lost.path), ",".join(lost.labels), f"not on disk, though {lost.reason}") for lost in missing)
     manifest.write_atomically(output_dir / QUARANTINE_FILE_NAME, text.getvalue())

@@ -59,15 +59,18 @@ def define_convert_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "dataset",
         None,
         sorted(datasets.DATASETS),
-        "Layout of the input. folder: VIDEOS_DIR/<class>/* and nothing else, a split is made. hmdb51: the same with "
-        "the split files <class>_test_split<k>.txt in SPLITS_DIR.",
+        "Layout of the input. folder: VIDEOS_DIR/<class>/* and nothing else, a split is made. csv: the videos that "
+        "CSV_FILE names, with columns path, label and perhaps split, group. hmdb51: the split files "
+        "<class>_test_split<k>.txt in SPLITS_DIR. ucf101: the official lists (ucfTrainTestlist) in SPLITS_DIR. "
+        "ucf50: no lists, one split for each group to leave out. thumos14: UCF101, validation and test videos, the "
+        "official .mat files in SPLITS_DIR.",
         required=True,
         flag_values=values,
     )
     flags.DEFINE_string(
         "videos_dir",
         None,
-        "Folder with one folder of video files per class.",
+        "Folder of the videos; but for thumos14 and csv it holds one folder of video files per class.",
         required=True,
         flag_values=values,
     )
@@ -75,6 +78,20 @@ def define_convert_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "splits_dir",
         default.listing.splits_dir,
         "Folder of the split files, for a dataset that has them.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "csv_file",
+        default.listing.csv_file,
+        "dataset=csv: the file, with a header line. Paths in it start from VIDEOS_DIR; several labels are separated by "
+        "semicolons; a split is train, test or unused.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "allow_missing",
+        default.listing.allow_missing,
+        "Go on where videos of the lists are not on disk; they are named in OUTPUT_DIR/quarantine.csv. Without it, the "
+        "command ends before any work.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -143,6 +160,8 @@ def convert_config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.
             dataset=values.dataset,
             videos_dir=values.videos_dir,
             splits_dir=values.splits_dir,
+            csv_file=values.csv_file,
+            allow_missing=values.allow_missing,
             classes=tuple(values.classes),
             seed=values.seed,
             test_fraction=values.test_fraction,

@@ -42,6 +42,11 @@ FLOW_HEIGHT = "FORWARD_FLOW/image/height"  # Of the stored image, u above v: twi
 FLOW_WIDTH = "FORWARD_FLOW/image/width"
 SATURATION = "FORWARD_FLOW/image/saturation"
 STACK_STARTS = "FORWARD_FLOW/stack/start"
+# When classes are to be seen; these keys are there only where that is known.
+SEGMENT_STARTS = "segment/start/timestamp"
+SEGMENT_ENDS = "segment/end/timestamp"
+SEGMENT_LABEL_INDEX = "segment/label/index"
+SEGMENT_LABEL_STRING = "segment/label/string"
 
 
 FeatureMap = Mapping[str, tf.train.Feature]
@@ -66,6 +71,10 @@ class VideoRecord:
         flow: F grey JPEGs of size [2 * height, width], u above v; in pixels per frame at stored resolution.
         flow_timestamps: Time of each field's first frame in microseconds.
         stack_starts: For each stored frame, the index into `flow` of the first field of its stack.
+        segment_starts: Start of each annotated segment in microseconds from the start of the video.
+        segment_ends: Their ends, after the starts.
+        segment_label_indices: Their class indices.
+        segment_label_strings: Their class names.
     """
 
     example_id: str
@@ -82,6 +91,10 @@ class VideoRecord:
     flow: Sequence[bytes]
     flow_timestamps: tuple[int, ...]
     stack_starts: tuple[int, ...]
+    segment_starts: tuple[int, ...] = ()
+    segment_ends: tuple[int, ...] = ()
+    segment_label_indices: tuple[int, ...] = ()
+    segment_label_strings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame_rate", float(np.float32(self.frame_rate)))
@@ -97,11 +110,20 @@ class VideoRecord:
             (STACK_STARTS, self.stack_starts, FRAMES, self.frames),
             (FLOW_TIMESTAMPS, self.flow_timestamps, FLOW, self.flow),
             (LABEL_STRING, self.label_strings, LABEL_INDEX, self.label_indices),
+            (SEGMENT_ENDS, self.segment_ends, SEGMENT_STARTS, self.segment_starts),
+            (SEGMENT_LABEL_INDEX, self.segment_label_indices, SEGMENT_STARTS, self.segment_starts),
+            (SEGMENT_LABEL_STRING, self.segment_label_strings, SEGMENT_STARTS, self.segment_starts),
         ):
             if len(received) != len(expected):
                 raise ValueError(
                     f"`{key}` must be as long as `{other_key}` ({len(expected)}). Received: {len(received)} values "
                     f"for {self.example_id!r}"
+                )
+        for start, end in zip(self.segment_starts, self.segment_ends, strict=True):
+            if not 0 <= start < end:
+                raise ValueError(
+                    f"`{SEGMENT_ENDS}` must lie after `{SEGMENT_STARTS}`, which is 0 or more. "
+                    f"Received: {start} to {end} for {self.example_id!r}"
                 )
         last_start = max(0, len(self.flow) - STACK_LENGTH)
         for start in self.stack_starts:
@@ -141,6 +163,13 @@ def encode(record: VideoRecord) -> Iterator[bytes]:
         FLOW_WIDTH: _ints(record.width),
         SATURATION: _floats(FLOW_SATURATION),
     }
+    if record.segment_starts:
+        context |= {
+            SEGMENT_STARTS: _ints(*record.segment_starts),
+            SEGMENT_ENDS: _ints(*record.segment_ends),
+            SEGMENT_LABEL_INDEX: _ints(*record.segment_label_indices),
+            SEGMENT_LABEL_STRING: _text(*record.segment_label_strings),
+        }
     yield tf.train.SequenceExample(context=tf.train.Features(feature=context)).SerializeToString(deterministic=True)
     images = {FRAMES: record.frames, FLOW: record.flow}
     numbers = {
@@ -195,6 +224,15 @@ def deserialise(data: bytes) -> VideoRecord:
             raise ValueError(f"`{key}` must be {expected} where frames are {height} x {width}. Received: {received}")
     if (saturation := _one(context, SATURATION, "float_list")) != FLOW_SATURATION:
         raise ValueError(f"`{SATURATION}` must be {FLOW_SATURATION}. Received: {saturation}")
+    segments: dict[str, list] = {
+        key: _values(context, key, kind) if key in context else []
+        for key, kind in (
+            (SEGMENT_STARTS, "int64_list"),
+            (SEGMENT_ENDS, "int64_list"),
+            (SEGMENT_LABEL_INDEX, "int64_list"),
+            (SEGMENT_LABEL_STRING, "bytes_list"),
+        )
+    }
     return VideoRecord(
         example_id=_string(context, EXAMPLE_ID),
         media_id=_string(context, MEDIA_ID),
@@ -210,6 +248,10 @@ def deserialise(data: bytes) -> VideoRecord:
         flow=_sequence(lists, FLOW, "bytes_list"),
         flow_timestamps=_sequence(lists, FLOW_TIMESTAMPS, "int64_list"),
         stack_starts=_sequence(lists, STACK_STARTS, "int64_list"),
+        segment_starts=tuple(segments[SEGMENT_STARTS]),
+        segment_ends=tuple(segments[SEGMENT_ENDS]),
+        segment_label_indices=tuple(segments[SEGMENT_LABEL_INDEX]),
+        segment_label_strings=tuple(_decode(value, SEGMENT_LABEL_STRING) for value in segments[SEGMENT_LABEL_STRING]),
     )
 
 

@@ -171,6 +171,7 @@ def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
         label_indices=[task.labels.index(label) for label in member.labels],
         label_strings=member.labels,
         group=member.group,
+        segments=[(part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments],
         spool_dir=task.output_dir / WORK_DIR,
     )
 

@@ -24,6 +24,7 @@ def make_record(
     label_indices: Sequence[int] = (),
     label_strings: Sequence[str] = (),
     group: str = "",
+    segments: Sequence[tuple[float, float, int, str]] = (),
     spool_dir: Path | None = None,
 ) -> schema.VideoRecord:
     """Resizes and encodes frames, computes and encodes their flow.
@@ -40,6 +41,7 @@ def make_record(
         label_indices: Class indices.
         label_strings: Class names, as many.
         group: Group of the video.
+        segments: Start and end in seconds, class index and class name of each annotated segment.
         spool_dir: Folder for the JPEGs of long videos until the record is written; None keeps them in memory.
 
     Returns:
@@ -89,6 +91,10 @@ def make_record(
         flow=encoder.fields if spool_dir else tuple(encoder.fields),
         flow_timestamps=_timestamps(field_indices, frame_rate),
         stack_starts=tuple(starts.tolist()),
+        segment_starts=tuple(round(1e6 * start) for start, _, _, _ in segments),
+        segment_ends=tuple(round(1e6 * end) for _, end, _, _ in segments),
+        segment_label_indices=tuple(index for _, _, index, _ in segments),
+        segment_label_strings=tuple(label for _, _, _, label in segments),
     )
 
 

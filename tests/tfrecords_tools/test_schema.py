@@ -35,6 +35,27 @@ def test_deserialise_is_the_inverse_of_serialise(num_frames, labels):
     assert schema.deserialise(schema.serialise(record)) == record
 
 
+def test_segments_are_kept():
+    record = _record(
+        segment_starts=(0, 5000000),
+        segment_ends=(2500000, 5000001),
+        segment_label_indices=(3, 1),
+        segment_label_strings=("wave", "h\u00fcpfen"),
+    )
+    data = schema.serialise(record)
+    assert schema.deserialise(data) == record
+    context = tf.train.SequenceExample.FromString(data).context.feature
+    assert list(context["segment/end/timestamp"].int64_list.value) == [2500000, 5000001]
+    assert (
+        "segment/start/timestamp"
+        not in tf.train.SequenceExample.FromString(schema.serialise(_record())).context.feature
+    )
+    with pytest.raises(ValueError, match="`segment/label/string` must be as long as `segment/start/timestamp`"):
+        _record(segment_starts=(0,), segment_ends=(1,), segment_label_indices=(3,))
+    with pytest.raises(ValueError, match="`segment/end/timestamp` must lie after"):
+        dataclasses.replace(record, segment_ends=(2500000, 5000000))
+
+
 def test_frame_rate_is_what_a_record_can_hold():
     assert _record().frame_rate == np.float32(29.97)
 

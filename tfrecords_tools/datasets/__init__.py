@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 from tfrecords_tools import config
-from tfrecords_tools.datasets import folder, hmdb51, listing
+from tfrecords_tools.datasets import csv, folder, hmdb51, listing, thumos14, ucf50, ucf101
 
 DATASETS: dict[str, Callable[[config.ListingSettings], listing.Listing]] = {
+    "csv": csv.list_videos,
     "folder": folder.list_videos,
     "hmdb51": hmdb51.list_videos,
+    "thumos14": thumos14.list_videos,
+    "ucf50": ucf50.list_videos,
+    "ucf101": ucf101.list_videos,
 }
 
 

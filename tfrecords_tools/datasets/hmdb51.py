@@ -18,7 +18,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     """Lists `videos_dir`/<class>/* with the roles of the split files in `splits_dir`.
 
     Args:
-        settings: `videos_dir`, `splits_dir` and `classes` are used.
+        settings: `videos_dir`, `splits_dir`, `classes` and `allow_missing` are used.
 
     Returns:
         The videos with one split for each number of split files. A video that a split's files do not name is "unused"
@@ -36,7 +36,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             "Add their videos, or name the classes to take with --classes"
         )
     splits = sorted({split for label, split in split_files if label in labels}, key=int)
-    videos, ignored = [], []
+    videos, ignored, missing = [], [], []
     for label in labels:
         paths, others = listing.list_files(videos_dir, label)
         ignored.extend(others)
@@ -49,11 +49,12 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
                     "split. Add it, or leave the class out with --classes"
                 )
             roles[split] = read_split_file(split_files[label, split])
-            if missing := sorted(set(roles[split]) - names):
-                raise ValueError(
-                    f"{split_files[label, split]} names {len(missing)} video(s) that are not in {videos_dir / label}: "
-                    f"{_shorten(missing)}. Add them, or take them off the list"
-                )
+        listed = {name: split for split in reversed(splits) for name in roles[split]}
+        missing += [
+            listing.Missing(PurePosixPath(label, name), (label,), f"{split_files[label, split]} names it")
+            for name, split in sorted(listed.items())
+            if name not in names
+        ]
         for path in paths:
             videos.append(
                 listing.Video(
@@ -64,7 +65,9 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
                     roles=tuple(roles[split].get(path.name, "unused") for split in splits),
                 )
             )
-    return listing.Listing("hmdb51", videos_dir, labels, tuple(splits), tuple(videos), tuple(ignored))
+    return listing.Listing(
+        "hmdb51", videos_dir, labels, tuple(splits), tuple(videos), tuple(ignored), tuple(missing)
+    ).check_missing(settings.allow_missing)
 
 
 def find_split_files(splits_dir: Path) -> dict[tuple[str, str], Path]:

@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import difflib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tfrecords_tools import manifest
@@ -13,15 +15,32 @@ VIDEO_SUFFIXES = frozenset(
 
 
 @dataclasses.dataclass(frozen=True)
+class Segment:
+    """When a class is to be seen in a video.
+
+    Attributes:
+        label: The class.
+        start: Seconds from the start of the video, >= 0.
+        end: Seconds, > start.
+    """
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Video:
     """One video file.
 
     Attributes:
         example_id: Unique name, the path without its suffix.
         path: The file, relative to the dataset's folder, with forward slashes.
-        labels: Its classes; several in a multi-label dataset.
+        labels: Its classes, the main one first; several in a multi-label dataset, none for a background video.
         group: Clips of one group must not be split over training and test.
         roles: For each split "train", "test" or "unused".
+        segments: When its classes are to be seen, where that is known.
+        partition: Name of its partition; "" for the one that follows from the roles.
     """
 
     example_id: str
@@ -29,6 +48,23 @@ class Video:
     labels: tuple[str, ...]
     group: str
     roles: tuple[str, ...]
+    segments: tuple[Segment, ...] = ()
+    partition: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """A video that a list names and that is not on disk.
+
+    Attributes:
+        path: As the list has it.
+        labels: Its classes.
+        reason: Which list that is.
+    """
+
+    path: PurePosixPath
+    labels: tuple[str, ...]
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +78,8 @@ class Listing:
         splits: Names of the splits.
         videos: The videos, sorted by `example_id`.
         ignored: Files and folders found among the videos that are taken for something else, relative paths.
+        missing: Videos on a list that are not on disk.
+        notes: What a reader of the summary should know, a line each.
     """
 
     name: str
@@ -50,6 +88,8 @@ class Listing:
     splits: tuple[str, ...]
     videos: tuple[Video, ...]
     ignored: tuple[PurePosixPath, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "videos", tuple(sorted(self.videos, key=lambda video: video.example_id)))
@@ -72,8 +112,10 @@ class Listing:
                 )
             if not _is_text(str(video.path)):
                 raise ValueError(f"{self.videos_dir}: the file name {str(video.path)!r} is not UTF-8. Rename it")
-            if not known.issuperset(video.labels) or not video.labels:
+            if not known.issuperset(video.labels):
                 raise ValueError(f"{video.path}: labels must be among {sorted(known)}. Received: {list(video.labels)}")
+            if not video.labels and "train" in video.roles:
+                raise ValueError(f"{video.path}: a video to train on must have a label. Received: none")
             if len(video.roles) != len(self.splits) or not set(manifest.ROLES).issuperset(video.roles):
                 raise ValueError(
                     f"{video.path}: it must have one of the roles {list(manifest.ROLES)} in each of the splits "
@@ -86,6 +128,8 @@ class Listing:
 
     def partition(self, video: Video) -> str:
         """Names the partition of a video: "train" where there is one split, "1train_2test_3unused" where several."""
+        if video.partition:
+            return video.partition
         if len(self.splits) == 1:
             return video.roles[0]
         return "_".join(split + role for split, role in zip(self.splits, video.roles, strict=True))
@@ -102,6 +146,21 @@ class Listing:
         return {
             name: dict(zip(self.splits, videos[0].roles, strict=True)) for name, videos in self.partitions().items()
         }
+
+    def check_missing(self, allowed: bool) -> "Listing":
+        """Gives the listing back where nothing is missing, or what is missing may be.
+
+        Raises:
+            ValueError: Something is missing that must not be; the message names the first.
+        """
+        if self.missing and not allowed:
+            shown = ", ".join(repr(str(missing.path)) for missing in self.missing[:3])
+            more = f" and {len(self.missing) - 3} more" if len(self.missing) > 3 else ""
+            raise ValueError(
+                f"{len(self.missing)} video(s) are not in {self.videos_dir}, though {self.missing[0].reason}: {shown}"
+                f"{more}. Add them, or go on without them with --allow_missing, which lists them all"
+            )
+        return self
 
 
 def seeded_order(seed: int, name: str) -> bytes:
@@ -159,6 +218,62 @@ def list_files(videos_dir: Path, label: str) -> tuple[list[PurePosixPath], list[
             "Add some, or leave the class out"
         )
     return videos, others
+
+
+def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: Path) -> tuple[str, ...]:
+    """Gives the chosen ones of the classes that a file names, all where none is chosen, in the file's order.
+
+    Raises:
+        ValueError: The file does not name one of them.
+    """
+    if unknown := sorted(set(chosen) - set(official)):
+        close = [name for wrong in unknown for name in difflib.get_close_matches(wrong, official, 2)]
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"`classes` must be among those of {source}. Received: {unknown}.{hint}")
+    return tuple(label for label in official if not chosen or label in chosen)
+
+
+def find_in_classes(videos_dir: Path, labels: tuple[str, ...]) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+    """Finds the video files of classes; the folder of a class may be spelled with other capitals.
+
+    Args:
+        videos_dir: Folder of the class folders.
+        labels: The classes. One without a folder has no videos.
+
+    Returns:
+        Relative paths by their lower-case form, and what else lies in the class folders.
+
+    Raises:
+        ValueError: The folder is missing, or two files differ by their capitals only.
+    """
+    lowered = {label.lower() for label in labels}
+    found: dict[str, PurePosixPath] = {}
+    ignored: list[PurePosixPath] = []
+    for folder in list_classes(videos_dir, ()):
+        if folder.lower() not in lowered:
+            continue
+        paths, others = list_files(videos_dir, folder)
+        ignored.extend(others)
+        for path in paths:
+            if (same := found.setdefault(str(path).lower(), path)) != path:
+                raise ValueError(f"{videos_dir}: {str(same)!r} and {str(path)!r} differ by capitals only. Remove one")
+    return found, ignored
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Gives the lines of a list that are not empty, without white space around them, each with its number.
+
+    Raises:
+        ValueError: The file is missing or not UTF-8 text.
+    """
+    try:
+        # Not `splitlines`, for which rarer characters end a line as well, that are allowed in a name.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise ValueError(f"{path} must be a list of the dataset ({error.strerror})") from error
+    return ((number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def _is_text(name: str) -> bool:

@@ -114,5 +114,5 @@ def test_wrong_settings_are_refused(tmp_path):
         _list(tmp_path, splits_dir="somewhere")
     with pytest.raises(ValueError, match=r"`test_fraction` must lie in \(0, 1\)"):
         _list(tmp_path, test_fraction=1.0)
-    with pytest.raises(ValueError, match=r"`dataset` must be one of \['folder', 'hmdb51'\]"):
+    with pytest.raises(ValueError, match=r"`dataset` must be one of \['csv', 'folder', 'hmdb51'"):
         datasets.list_videos(config.ListingSettings("ucf", str(tmp_path)))

@@ -47,7 +47,7 @@ def test_videos_are_sorted_and_located():
         ([_video(), _video(path=PurePosixPath("wave/a.mp4"))], ("wave",), "the same id 'wave/a': .*a.avi.*a.mp4"),
         ([_video(path=PurePosixPath("wave/\udcff.avi"))], ("wave",), "is not UTF-8"),
         ([_video(labels=("run",))], ("wave",), "labels must be among"),
-        ([_video(labels=())], ("wave",), "labels must be among"),
+        ([_video(labels=())], ("wave",), "to train on must have a label"),
         ([_video(roles=("validation",))], ("wave",), "one of the roles"),
         ([_video(roles=("train", "test"))], ("wave",), "one of the roles"),
     ],

@@ -1,0 +1,73 @@
+"""UCF50's layout: `<class>/v_<class>_g<group>_c<clip>.avi`, no lists: one of the 25 groups is left out at a time.
+
+Group k is a partition of its own, and split k tests on it and trains on all others, so that any group can be left out
+without converting anything twice.
+"""
+
+import collections
+import re
+from pathlib import Path
+
+from tfrecords_tools import config
+from tfrecords_tools.datasets import listing
+
+PUBLISHED = {"videos": 6618, "classes": 50, "groups": 25}
+
+
+def list_videos(settings: config.ListingSettings) -> listing.Listing:
+    """Lists `videos_dir`/<class>/*, with one split per group.
+
+    Args:
+        settings: `videos_dir` and `classes` are used.
+
+    Returns:
+        The videos; partitions are named by group, "g01". `notes` says where the counts differ from the published ones.
+
+    Raises:
+        ValueError: A folder is missing, a file name does not tell its group, or there is one group only.
+    """
+    if settings.splits_dir:
+        raise ValueError(
+            "`splits_dir` must be empty for dataset=ucf50, whose splits are its groups. "
+            f"Received: splits_dir={settings.splits_dir!r}"
+        )
+    videos_dir = Path(settings.videos_dir)
+    labels = listing.list_classes(videos_dir, settings.classes)
+    on_disk, ignored = listing.find_in_classes(videos_dir, labels)
+    groups = {}
+    for path in on_disk.values():
+        match = re.fullmatch(r"v_.+_g(\d+)_c\d+", path.stem, re.IGNORECASE)
+        if not match:
+            raise ValueError(f"{videos_dir / path}: its name must tell the group, like v_Basketball_g01_c02. Rename it")
+        groups[path] = int(match[1])
+    numbers = sorted(set(groups.values()))
+    if len(numbers) < 2:
+        raise ValueError(f"{videos_dir} must hold at least two groups, one to leave out. Received: {numbers}")
+    videos = tuple(
+        listing.Video(
+            example_id=str(path.with_suffix("")),
+            path=path,
+            labels=(path.parent.name,),
+            group=f"g{groups[path]:02d}",
+            roles=tuple("test" if groups[path] == number else "train" for number in numbers),
+            partition=f"g{groups[path]:02d}",
+        )
+        for path in on_disk.values()
+    )
+    notes = []
+    if not settings.classes:
+        counts = {"videos": len(videos), "classes": len(labels), "groups": len(numbers)}
+        differences = [
+            f"{counts[name]} {name} ({PUBLISHED[name]})" for name in counts if counts[name] != PUBLISHED[name]
+        ]
+        if differences:
+            notes.append(f"counts that differ from the published UCF50 (in brackets): {', '.join(differences)}")
+        per_class = collections.defaultdict(set)
+        for video in videos:
+            per_class[video.labels[0]].add(video.group)
+        if few := [label for label in labels if len(per_class[label]) < len(numbers)]:
+            more = " ..." if len(few) > 5 else ""
+            notes.append(f"{len(few)} classes have no video of some group: {', '.join(few[:5])}{more}")
+    return listing.Listing(
+        "ucf50", videos_dir, labels, tuple(map(str, numbers)), videos, tuple(ignored), notes=tuple(notes)
+    )
