@@ -54,24 +54,24 @@ class ListingSettings:
         dataset: Name of the layout (`datasets.DATASETS`).
         videos_dir: Folder with one folder of video files per class.
         splits_dir: Folder with the dataset's split files; "" for a layout that has none.
-        csv_file: The CSV file of dataset=csv.
         classes: Only these classes; empty for all.
-        allow_missing: Whether to go on without videos that are on a list and not on disk.
         seed: Seed of the split that `folder` makes, and of the order of videos in their shards.
         test_fraction: Share of each class that `folder` holds out for testing, in (0, 1).
         group_pattern: Regular expression searched in a file name without its suffix; its first capture group, or the
             whole match where there is none, names the group. A file that does not match is a group of its own.
+        csv_file: The CSV file of dataset=csv.
+        allow_missing: Whether to go on without videos that are on a list and not on disk.
     """
 
     dataset: str
     videos_dir: str
     splits_dir: str = ""
-    csv_file: str = ""
     classes: tuple[str, ...] = ()
-    allow_missing: bool = False
     seed: int = 0
     test_fraction: float = 0.25
     group_pattern: str = UCF_GROUP_PATTERN
+    csv_file: str = ""
+    allow_missing: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.test_fraction) and 0.0 < self.test_fraction < 1.0):

@@ -242,3 +242,40 @@ def test_real_clips(shared_data, tmp_path):
     for record in records:
         assert len(record.frames) == 5 and min(record.height, record.width) == 96
         assert codec.decode_fields(list(record.flow)).shape[1:] == (record.height, record.width, 2)
+
+
+def test_missing_videos_are_in_the_quarantine(tiny_videos, tmp_path):
+    shutil.copytree(tiny_videos.videos_dir, tmp_path / "videos")
+    lost = sorted((tmp_path / "videos" / "jump").iterdir())[0]
+    lost.unlink()
+    listing = datasets.list_videos(
+        config.ListingSettings(
+            "hmdb51", str(tmp_path / "videos"), str(tiny_videos.splits_dir), classes=("jump",), allow_missing=True
+        )
+    )
+    summary = conversion.convert(listing, tmp_path / "records", SETTINGS, workers=1)
+    assert "1 videos of the lists are not on disk: see quarantine.csv" in str(summary)
+    with open(tmp_path / "records" / "quarantine.csv", encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["path"] == f"jump/{lost.name}" and row["class"] == "jump"
+    assert row["reason"].startswith("not on disk, though ") and "jump_test_split1.txt names it" in row["reason"]
+
+
+def test_several_labels_segments_and_none_reach_the_records(tmp_path, write_video, moving_texture):
+    videos = []
+    for name, labels, role, segments in (
+        ("one", ("wave", "jump"), "train", (datasets.listing.Segment("wave", 0.5, 1.25),)),
+        ("two", (), "test", ()),
+    ):
+        write_video(tmp_path / f"{name}.avi", moving_texture(3, (1, 0), seed=0))
+        videos.append(datasets.listing.Video(name, Path(f"{name}.avi"), labels, name, (role,), segments, f"own_{name}"))
+    listing = datasets.listing.Listing("thumos14", tmp_path, ("jump", "wave"), ("1",), tuple(videos))
+    conversion.convert(listing, tmp_path / "records", SETTINGS, workers=1)
+    records = _records(tmp_path / "records")
+    (one,), (two,) = records["own_one-00000-of-00001.tfrecord"], records["own_two-00000-of-00001.tfrecord"]
+    assert one.label_strings == ("wave", "jump") and one.label_indices == (1, 0)
+    assert (one.segment_starts, one.segment_ends, one.segment_label_indices, one.segment_label_strings) == (
+        (500000,), (1250000,), (1,), ("wave",),
+    )  # fmt: skip
+    assert two.label_indices == two.segment_starts == ()
+    assert manifest.Manifest.load(tmp_path / "records").partitions["own_two"].roles == {"1": "test"}

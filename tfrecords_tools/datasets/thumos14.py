@@ -119,6 +119,8 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
     """
     file, key = _META_FILES[part]
     path = splits_dir / file
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: it is part of THUMOS14's official metadata")
     try:
         rows = np.atleast_1d(scipy.io.loadmat(path, squeeze_me=True)[key])
         names = [str(row["video_name"]) for row in rows]
@@ -128,8 +130,6 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
             for row in rows
         ]
         background = [part == "test" and str(row["background_video"]).upper() == "YES" for row in rows]
-    except FileNotFoundError as error:
-        raise ValueError(f"{path} is missing: it is part of THUMOS14's official metadata") from error
     except Exception as error:  # SciPy raises whatever a broken file happens to cause.
         raise ValueError(f"{path} is not THUMOS14's metadata: {type(error).__name__}: {error}") from error
     classes: dict[int, str] = {}
