@@ -88,6 +88,7 @@ class ConvertConfig:
         record: How a video becomes a record.
         videos_per_shard: Largest number of videos in one TFRecord file.
         workers: Processes; 0 for one per processor core.
+        scheduler: Address of the Dask cluster to work on, "tcp://host:port"; "" for processes on this machine.
         max_bad_videos: Videos that may fail to decode before the run counts as failed.
     """
 
@@ -97,6 +98,7 @@ class ConvertConfig:
     videos_per_shard: int = 32
     workers: int = 0
     max_bad_videos: int = 0
+    scheduler: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("videos_per_shard", 1), ("workers", 0), ("max_bad_videos", 0)):

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -73,6 +74,8 @@ def convert(
     videos_per_shard: int = 32,
     workers: int = 0,
     seed: int = 0,
+    scheduler: str = "",
+    announce: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Converts a listing; run again after an interruption it makes only the shards that are not whole.
 
@@ -85,6 +88,8 @@ def convert(
         videos_per_shard: Largest number of videos in one file.
         workers: Processes; 0 for one per core.
         seed: Fixes the order of the videos.
+        scheduler: Address of the Dask cluster to work on; "" for processes on this machine.
+        announce: Is told where to watch the work.
 
     Returns:
         What was done. Every video of the listing is in a shard or among `bad_videos`.
@@ -106,12 +111,17 @@ def convert(
         else:
             results.append(result)
     skipped = len(results)
-    with tqdm.tqdm(total=len(videos.videos), unit="video", disable=None) as progress:
-        progress.update(sum(_count(result) for result in results))
+    # `initial` keeps what was finished before out of the rate and the time that is left.
+    before = sum(_count(result) for result in results)
+    work = cluster.run(shards.write, to_do, workers, scheduler=scheduler, announce=announce)
+    with tqdm.tqdm(total=len(videos.videos), initial=before, unit="video", disable=None) as progress:
+        pairs = 0
         # Closed at once when this loop is left, so that an interrupted run starts no further shards.
-        with contextlib.closing(cluster.run(shards.write, to_do, workers)) as written:
+        with contextlib.closing(work) as written:
             for result in written:
                 results.append(result)
+                pairs += sum(entry.fields for entry in result.shard.videos)
+                progress.set_postfix_str(f"{pairs / (time.monotonic() - start):.1f} pairs/s", refresh=False)
                 progress.update(_count(result))
 
     bad_videos = tuple(sorted((bad for result in results for bad in result.bad_videos), key=lambda bad: bad.path))

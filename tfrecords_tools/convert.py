@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> None:
         videos_per_shard=settings.videos_per_shard,
         workers=settings.workers,
         seed=settings.listing.seed,
+        scheduler=settings.scheduler,
+        announce=print,
     )
     print(summary)
     if len(summary.bad_videos) > settings.max_bad_videos:

@@ -142,6 +142,13 @@ def define_convert_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         lower_bound=0,
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "scheduler",
+        default.scheduler,
+        "Address of a Dask scheduler, tcp://host:port, whose workers do the work instead. They must have this package "
+        "and see the same folders.",
+        flag_values=values,
+    )
     flags.DEFINE_integer(
         "max_bad_videos",
         default.max_bad_videos,
@@ -172,4 +179,5 @@ def convert_config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.
         videos_per_shard=values.videos_per_shard,
         workers=values.workers,
         max_bad_videos=values.max_bad_videos,
+        scheduler=values.scheduler,
     )

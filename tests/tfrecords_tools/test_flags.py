@@ -20,6 +20,7 @@ def test_every_flag_reaches_the_configuration():
         "--dataset=hmdb51", "--splits_dir=S", "--classes=a,b", "--seed=3", "--test_fraction=0.5", "--group_pattern=x",
         "--resize=short_side=64", "--flow=farneback", "--positions=4", "--jpeg_quality=90", "--videos_per_shard=5",
         "--workers=6", "--max_bad_videos=7", "--csv_file=C", "--allow_missing",
+        "--scheduler=tcp://h:1",
     ) == config.ConvertConfig(
         listing=config.ListingSettings("hmdb51", "V", "S", ("a", "b"), 3, 0.5, "x", "C", True),
         output_dir="R",
@@ -27,6 +28,7 @@ def test_every_flag_reaches_the_configuration():
         videos_per_shard=5,
         workers=6,
         max_bad_videos=7,
+        scheduler="tcp://h:1",
     )  # fmt: skip
 
 
