@@ -1,17 +1,21 @@
-"""TFRecord files, written piece by piece.
+"""TFRecord files, written piece by piece and read with every checksum.
 
 TensorFlow's writer takes a record as one byte string. A record of ours holds all JPEGs of a video, half a gigabyte for
 ten minutes, and need never be in memory as a whole.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 import google_crc32c
 
 _MASK = 0xA282EAD8
+
+
+class RecordFileError(ValueError):
+    """A TFRecord file that is damaged; the message says where."""
 
 
 class RecordWriter:
@@ -49,6 +53,33 @@ class RecordWriter:
         packed = struct.pack("<Q", length)
         self._file.write(packed + _masked(google_crc32c.value(packed)))
         self._file.seek(0, 2)
+
+
+def read(path: Path) -> Iterator[bytes]:
+    """Reads the records of a file, checking both checksums of each.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Records.
+
+    Raises:
+        RecordFileError: The file ends inside a record, or a checksum is wrong. Whatever comes behind cannot be read.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        while start := file.read(12):
+            place = f"at byte {file.tell() - len(start)}"
+            if len(start) < 12 or _masked(google_crc32c.value(start[:8])) != start[8:]:
+                raise RecordFileError(f"{place}: no record starts here, or its length is damaged")
+            (length,) = struct.unpack("<Q", start[:8])
+            if length > size - file.tell() - 4:
+                raise RecordFileError(f"{place}: the file ends inside a record")
+            data = file.read(length)
+            if _masked(google_crc32c.value(data)) != file.read(4):
+                raise RecordFileError(f"{place}: the checksum of a record is wrong")
+            yield data
 
 
 def _masked(checksum: int) -> bytes:
