@@ -111,7 +111,21 @@ def write(task: Task) -> Result:
 
     Returns:
         What was written.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written to.
     """
+    try:
+        return _write(task)
+    except OSError as error:
+        # Of reading a video, errors have become bad videos: this is about the disk that is written to.
+        raise OSError(
+            f"{task.output_dir / task.name} cannot be written ({error.strerror or error}). What is finished is kept: "
+            "make room and run the same command again"
+        ) from error
+
+
+def _write(task: Task) -> Result:
     work_dir = task.output_dir / WORK_DIR
     temporary, final = work_dir / f"{task.name}.tmp", task.output_dir / task.name
     entries, bad_videos = [], []
