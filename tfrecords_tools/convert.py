@@ -8,6 +8,8 @@ quarantine.csv (videos that do not decode, with the reason). The same command gi
 
 from collections.abc import Sequence
 
+from absl import flags as flags_lib
+
 from tfrecords_tools import cli, datasets, flags
 
 
@@ -16,6 +18,12 @@ def main(argv: Sequence[str]) -> None:
     cli.reject_operands(argv)
     settings = flags.convert_config_from_flags()
     videos = datasets.list_videos(settings.listing)
+
+    if flags_lib.FLAGS.dry_run:
+        from tfrecords_tools import estimation
+
+        print(estimation.estimate(videos, settings.output_dir, settings.record, settings.workers))
+        return
 
     # Loads TensorFlow, which takes longer than to find out that the input is not there.
     from tfrecords_tools import conversion

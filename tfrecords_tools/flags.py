@@ -157,6 +157,13 @@ def define_convert_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         lower_bound=0,
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Write nothing: convert a few of the videos in memory, and say how long all of them will take and how much "
+        "disk they need.",
+        flag_values=values,
+    )
     define_record_flags(values)
 
 

@@ -9,7 +9,6 @@ speed of full colour, one for the whole video.
 """
 
 import itertools
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -19,16 +18,14 @@ import tqdm
 from absl import app, flags
 
 from tfrecords_tools import cli, video
-from tfrecords_tools.flow import colour, methods
+from tfrecords_tools.flow import colour, drawing, methods
 
 _PICTURES = (".png",)
 _COLUMNS = 4
 _CELL = 320  # width of a frame in the picture, pixels
 _PANEL = 480  # width of a frame in the video, pixels
-_LEGEND = 96  # height of the strip with the wheel, pixels
 _BATCH = 16  # pairs computed together
 _PERCENTILE = 99.0  # of the speeds; a scale to the single fastest vector would show an outlier and nothing else
-_LINE, _FONT = cv2.LINE_AA, cv2.FONT_HERSHEY_SIMPLEX
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -98,7 +95,7 @@ def show(
         speeds = [np.linalg.norm(field, axis=-1) for _, _, field in sample]
         max_speed = float(np.percentile(speeds, _PERCENTILE)) or 1.0  # a video at rest is white, whatever the scale
     if output.suffix in _PICTURES:
-        _write_picture(output, _draw_picture(sample, source.frame_rate, max_speed))
+        drawing.write_picture(output, _draw_picture(sample, source.frame_rate, max_speed))
         return len(sample)
     pictures = _draw_video(_frames(source, resize), method, max_speed)
     progress = tqdm.tqdm(pictures, total=num_pairs, unit="pair", disable=None)
@@ -140,61 +137,24 @@ def _draw_picture(sample: list[tuple[int, np.ndarray, np.ndarray]], frame_rate: 
     """Draws frames with their flow below, row by row, and the legend at the bottom; uint8 [H, W, 3], RGB."""
     cells = []
     for index, frame, field in sample:
-        shown = _fit(frame, _CELL)
-        _write(shown, f"{index / frame_rate:.2f} s", (8, 20))
-        cells.append(np.concatenate([shown, _fit(colour.flow_to_color(field, max_speed), _CELL)]))
+        shown = drawing.fit(frame, _CELL)
+        drawing.write_text(shown, f"{index / frame_rate:.2f} s", (8, 20))
+        cells.append(np.concatenate([shown, drawing.fit(colour.flow_to_color(field, max_speed), _CELL)]))
     columns = min(_COLUMNS, len(cells))
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
     rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
-    return np.concatenate([*rows, _draw_legend(columns * _CELL, max_speed)])
+    return np.concatenate([*rows, drawing.draw_legend(columns * _CELL, max_speed)])
 
 
 def _draw_video(frames: Iterator[np.ndarray], method: methods.FlowMethod, max_speed: float) -> Iterator[np.ndarray]:
     """Draws each frame with its flow beside it and the legend below; uint8 [H, W, 3], RGB, even sides."""
-    legend = _draw_legend(2 * _PANEL, max_speed)
+    legend = drawing.draw_legend(2 * _PANEL, max_speed)
     batch = list(itertools.islice(frames, 1))
     while more := list(itertools.islice(frames, _BATCH)):
         batch = [batch[-1], *more]
         for frame, field in zip(batch, method(_grey(batch)), strict=False):  # The last frame starts the next batch.
-            shown = [_fit(picture, _PANEL) for picture in (frame, colour.flow_to_color(field, max_speed))]
+            shown = [drawing.fit(picture, _PANEL) for picture in (frame, colour.flow_to_color(field, max_speed))]
             yield np.concatenate([np.concatenate(shown, axis=1), legend])
-
-
-def _draw_legend(width: int, max_speed: float) -> np.ndarray:
-    """Draws the colour wheel and says what it means."""
-    strip = np.full((_LEGEND, width, 3), 255, np.uint8)
-    radius = _LEGEND // 2 - 6
-    centre = np.array([_LEGEND // 2, _LEGEND // 2])
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    inside = np.hypot(x, y) <= radius
-    wheel = colour.flow_to_color(np.stack([x, y], axis=-1) / radius, 1.0)
-    window = strip[centre[1] - radius : centre[1] + radius + 1, centre[0] - radius : centre[0] + radius + 1]
-    window[inside] = wheel[inside]
-    cv2.circle(strip, centre.tolist(), radius, (120, 120, 120), 1, _LINE)
-    lines = ("centre: at rest", f"rim: {max_speed:.3g} pixels/frame", "darker: faster than the rim")
-    for row, text in enumerate(lines):
-        cv2.putText(strip, text, (_LEGEND + 8, 32 + 22 * row), _FONT, 0.45, (40, 40, 40), 1, _LINE)
-    return strip
-
-
-def _fit(picture: np.ndarray, width: int) -> np.ndarray:
-    height = max(2, round(picture.shape[0] * width / picture.shape[1] / 2) * 2)
-    shrinks = picture.shape[1] > width
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-
-
-def _write(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:
-    for shade, thickness in ((0, 3), (255, 1)):  # White with a dark rim is legible on any frame.
-        cv2.putText(picture, text, place, _FONT, 0.5, (shade,) * 3, thickness, _LINE)
-
-
-def _write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
-    done, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise OSError(f"{path} cannot be encoded")
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_bytes(data.tobytes())
-    os.replace(partial, path)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Shows what a folder of records holds.
+
+    python -m tfrecords_tools.inspect RECORDS
+
+prints settings, partitions, the keys of a record, a histogram of lengths and the counts per class, and writes a contact
+sheet of frames with their flow (`contact_sheet.png` in the current folder unless --output says otherwise).
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from tfrecords_tools import cli
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("output", "contact_sheet.png", 'The contact sheet; "" for none.', flag_values=values)
+    flags.DEFINE_integer("videos", 8, "Videos in the contact sheet.", lower_bound=1, flag_values=values)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command."""
+    if len(argv) != 2:
+        raise app.UsageError(f"one folder is wanted, {len(argv) - 1} given: python -m tfrecords_tools.inspect RECORDS")
+    output = pathlib.Path(flags.FLAGS.output)
+    if flags.FLAGS.output and output.suffix not in (".png", ".jpg"):
+        raise app.UsageError(f"--output must end in .png or .jpg, not {output}")
+    from tfrecords_tools import inspection  # Here: TensorFlow takes seconds to load.
+    from tfrecords_tools.flow import drawing
+
+    print(inspection.describe(argv[1]))
+    if flags.FLAGS.output:
+        drawing.write_picture(output, inspection.draw_contact_sheet(argv[1], flags.FLAGS.videos))
+        print(f"\n{output}: contact sheet")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
