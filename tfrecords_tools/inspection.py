@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import codec, manifest, record_file, schema
+from tfrecords_tools import codec, manifest, record_file, schema, stacks
 from tfrecords_tools.flow import colour, drawing, quantise
 
 _BINS = 10
@@ -82,7 +82,7 @@ def draw_contact_sheet(data_dir: str | Path, count: int = 8) -> np.ndarray:
 
 def _decode(record: schema.VideoRecord) -> tuple[np.ndarray, np.ndarray]:
     """Gives four frames, uint8 [4, H, W, 3], and their flow, float32 [4, H, W, 2]; zero where there is none."""
-    places = schema.uniform_positions(len(record.frames), _COLUMNS)
+    places = stacks.uniform_positions(len(record.frames), _COLUMNS)
     frames = codec.decode_frames(tf.constant([record.frames[place] for place in places], tf.string)).numpy()
     if not record.flow:
         return frames, np.zeros((*frames.shape[:3], 2), np.float32)

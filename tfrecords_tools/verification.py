@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import cluster, codec, manifest, record_file, schema
+from tfrecords_tools import cluster, codec, manifest, record_file, schema, stacks
 
 _IMAGES_AT_ONCE = 64
 
@@ -214,7 +214,7 @@ def _check_record(record: schema.VideoRecord, entry: manifest.VideoEntry | None,
             yield f"at most {task.positions} frames are stored at that many positions. Received: {num_frames}"
         if num_frames > 1 and not num_fields:
             yield f"{num_frames} frames must have flow. Received: none"
-        wanted = schema.stack_fields(np.asarray(record.stack_starts), max(num_fields, 1)).ravel().tolist()
+        wanted = stacks.stack_fields(np.asarray(record.stack_starts), max(num_fields, 1)).ravel().tolist()
         if unused := sorted(set(range(num_fields)) - set(wanted)):
             yield f"no stack needs the flow fields {unused[:5]}"
     for name, times in (("frames", record.frame_timestamps), ("flow", record.flow_timestamps)):

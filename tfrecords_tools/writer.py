@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tfrecords_tools import codec, config, schema, spool, video
+from tfrecords_tools import codec, config, schema, spool, stacks, video
 from tfrecords_tools.flow import methods
 
 FLOW_BATCH = 16
@@ -55,7 +55,7 @@ def make_record(
     method = methods.make_flow(settings.flow)
     wanted_frames, wanted_fields = None, None  # All of them: their number need not be known beforehand.
     if settings.positions:
-        wanted_frames, wanted_fields, _ = schema.sparse_layout(_count(frames), settings.positions)
+        wanted_frames, wanted_fields, _ = stacks.sparse_layout(_count(frames), settings.positions)
 
     encoder = _Encoder(method, settings.jpeg_quality, wanted_frames, wanted_fields, spool_dir)
     height, width = 0, 0
@@ -75,7 +75,7 @@ def make_record(
         raise video.VideoError(data_path or example_id, "it has no frames")
 
     num_frames = index + 1
-    frame_indices, field_indices, starts = schema.sparse_layout(num_frames, settings.positions)
+    frame_indices, field_indices, starts = stacks.sparse_layout(num_frames, settings.positions)
     return schema.VideoRecord(
         example_id=example_id,
         media_id=media_id,

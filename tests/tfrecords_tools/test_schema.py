@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import schema
+from tfrecords_tools import schema, stacks
 
 
 def _record(num_frames: int = 12, **changes) -> schema.VideoRecord:
@@ -23,7 +23,7 @@ def _record(num_frames: int = 12, **changes) -> schema.VideoRecord:
         "frame_timestamps": tuple(range(0, 40000 * num_frames, 40000)),
         "flow": tuple(b"field%d" % i for i in range(num_fields)),
         "flow_timestamps": tuple(range(0, 40000 * num_fields, 40000)),
-        "stack_starts": tuple(schema.stack_starts(np.arange(num_frames), num_fields).tolist()),
+        "stack_starts": tuple(stacks.stack_starts(np.arange(num_frames), num_fields).tolist()),
     }
     return schema.VideoRecord(**{**values, **changes})
 
@@ -156,45 +156,3 @@ def test_bytes_that_are_no_record_are_refused():
 def test_a_record_without_frames_is_refused():
     with pytest.raises(ValueError, match="at least one frame"):
         dataclasses.replace(_record(1), frames=(), frame_timestamps=(), stack_starts=())
-
-
-def test_uniform_positions_against_the_formula():
-    for n in range(1, 40):
-        for count in range(1, 30):
-            expected = [i * n // (count + 1) for i in range(1, count + 1)]
-            assert schema.uniform_positions(n, count).tolist() == expected
-            assert (len(set(expected)) == count) == (n >= count)
-
-
-def _brute_force_stacks(num_frames: int, positions: list[int], length: int) -> list[list[int]]:
-    """The fields of each stack, straight from METHOD: start min(p, max(0, F - L)), the last field repeats."""
-    num_fields = num_frames - 1
-    stacks = []
-    for position in positions:
-        start = min(position, max(0, num_fields - length))
-        stacks.append([min(start + i, num_fields - 1) for i in range(length)])
-    return stacks
-
-
-@pytest.mark.parametrize("count", range(0, 14))
-def test_sparse_layout_against_brute_force(count):
-    for n in range(1, 45):
-        frames, fields, starts = schema.sparse_layout(n, count)
-        positions = [i * n // (count + 1) for i in range(1, count + 1)] if count else list(range(n))
-        assert frames.tolist() == sorted(set(positions))
-        assert len(starts) == len(frames)
-        if n == 1:
-            assert fields.tolist() == [] and starts.tolist() == [0]
-            continue
-        stacks = _brute_force_stacks(n, frames.tolist(), schema.STACK_LENGTH)
-        needed = sorted({field for stack in stacks for field in stack}) if count else list(range(n - 1))
-        assert fields.tolist() == needed
-        assert fields[schema.stack_fields(starts, len(fields))].tolist() == stacks
-
-
-def test_stack_starts_and_fields_for_other_lengths():
-    for num_fields in range(1, 12):
-        for length in range(1, 12):
-            starts = schema.stack_starts(np.arange(num_fields + 1), num_fields, length)
-            expected = _brute_force_stacks(num_fields + 1, list(range(num_fields + 1)), length)
-            assert schema.stack_fields(starts, num_fields, length).tolist() == expected

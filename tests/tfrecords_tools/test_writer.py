@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tfrecords_tools import codec, config, schema, video, writer
+from tfrecords_tools import codec, config, schema, stacks, video, writer
 from tfrecords_tools.flow import opencv
 
 
@@ -24,7 +24,7 @@ def _stacks_from_video(frames: np.ndarray, positions: list[int]) -> np.ndarray:
 
 def _stacks_from_record(record: schema.VideoRecord) -> np.ndarray:
     fields = codec.decode_fields(list(record.flow)).numpy()
-    gathered = fields[schema.stack_fields(record.stack_starts, len(fields))]  # [k, L, H, W, 2]
+    gathered = fields[stacks.stack_fields(record.stack_starts, len(fields))]  # [k, L, H, W, 2]
     return np.concatenate(list(np.moveaxis(gathered, 1, 0)), axis=-1)
 
 
@@ -33,7 +33,7 @@ def _stacks_from_record(record: schema.VideoRecord) -> np.ndarray:
 def test_stacks_of_a_record_equal_stacks_built_from_the_video(positions, num_frames, moving_texture):
     frames = moving_texture(num_frames, (1, 0), seed=5)
     record = writer.make_record(frames, 25.0, _settings(positions=positions), example_id="a")
-    expected, fields, _ = schema.sparse_layout(num_frames, positions)
+    expected, fields, _ = stacks.sparse_layout(num_frames, positions)
     assert len(record.frames) == len(expected) and len(record.flow) == len(fields)
     np.testing.assert_array_equal(_stacks_from_record(record), _stacks_from_video(frames, expected.tolist()))
     stored = codec.decode_frames(list(record.frames)).numpy()

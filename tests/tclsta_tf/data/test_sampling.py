@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tclsta_tf.data import sampling
-from tfrecords_tools import schema
+from tfrecords_tools import stacks
 
 
 @pytest.mark.parametrize("count", [1, 10, 25])
@@ -15,7 +15,7 @@ def test_uniform_is_the_formula_for_every_length(count):
         positions = sampling.sample_positions(tf.constant(n), count).numpy()
         np.testing.assert_array_equal(positions, expected)
         assert positions.min() >= 0 and positions.max() < n
-        np.testing.assert_array_equal(positions, schema.uniform_positions(n, count))
+        np.testing.assert_array_equal(positions, stacks.uniform_positions(n, count))
 
 
 def test_uniform_repeats_frames_only_where_the_video_is_short():
@@ -57,6 +57,6 @@ def test_stack_fields_repeat_the_last_field_of_a_short_video():
 
 
 def test_stack_fields_of_long_videos_are_consecutive():
-    starts = schema.stack_starts(np.arange(30), 29)
+    starts = stacks.stack_starts(np.arange(30), 29)
     fields = sampling.stack_fields(tf.constant(starts), tf.constant([3, 25], tf.int64), tf.constant(29)).numpy()
     np.testing.assert_array_equal(fields, [np.arange(3, 13), np.arange(19, 29)])

@@ -1,0 +1,71 @@
+"""Which frames and flow fields of a video make up a clip, and which of them a record must hold.
+
+Letters: n frames and F = n - 1 flow fields of a video, L fields in a stack, K uniform positions.
+"""
+
+import numpy as np
+
+from tfrecords_tools import schema
+
+
+def uniform_positions(num_frames: int, count: int) -> np.ndarray:
+    """Gives `count` evenly spaced positions, floor(i * n / (count + 1)) for i = 1..count.
+
+    Args:
+        num_frames: n, at least 1.
+        count: Positions wanted, at least 1. Positions repeat only where n < count.
+
+    Returns:
+        int64 [count], ascending, in [0, n).
+    """
+    return np.arange(1, count + 1, dtype=np.int64) * num_frames // (count + 1)
+
+
+def stack_starts(positions: np.ndarray, num_fields: int, stack_length: int = schema.STACK_LENGTH) -> np.ndarray:
+    """Gives the first field of the stack of each position, s = min(p, max(0, F - L)).
+
+    Args:
+        positions: int [k], frame indices.
+        num_fields: F, at least 0.
+        stack_length: L, at least 1.
+
+    Returns:
+        int64 [k].
+    """
+    return np.minimum(np.asarray(positions, dtype=np.int64), max(0, num_fields - stack_length))
+
+
+def stack_fields(starts: np.ndarray, num_fields: int, stack_length: int = schema.STACK_LENGTH) -> np.ndarray:
+    """Gives the fields that make up each stack; where F < L the last field repeats.
+
+    Args:
+        starts: int [k], first field of each stack.
+        num_fields: F, at least 1: a video without flow has no stacks, and zero flow stands in for them.
+        stack_length: L, at least 1.
+
+    Returns:
+        int64 [k, L], in [0, F).
+    """
+    return np.minimum(np.asarray(starts, dtype=np.int64)[:, None] + np.arange(stack_length), num_fields - 1)
+
+
+def sparse_layout(num_frames: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Says which frames and flow fields of a video are stored, each once however many stacks share it.
+
+    Args:
+        num_frames: n, at least 1.
+        count: K uniform positions, or 0 for every frame and every field.
+
+    Returns:
+        Frame indices stored, int64 [k], where k = K, or fewer where n < K and positions coincide (k = n for count 0);
+        field indices stored, int64 [f]; for each stored frame the start of its stack as an index into the *stored*
+        fields, int64 [k]. All ascending.
+    """
+    num_fields = num_frames - 1
+    frames = np.unique(uniform_positions(num_frames, count)) if count else np.arange(num_frames)
+    starts = stack_starts(frames, num_fields)
+    if count and num_fields:
+        fields = np.unique(stack_fields(starts, num_fields))
+    else:
+        fields = np.arange(num_fields)
+    return frames, fields, np.searchsorted(fields, starts)
