@@ -1,8 +1,8 @@
 """The record: one `tf.train.SequenceExample` per video, under MediaPipe's media-sequence keys.
 
 `serialise` and `deserialise` are inverse to each other and work on plain Python values; `parse` reads the same bytes
-inside a TensorFlow graph, for tf.data and for serving. Which frames and fields a record holds, and which make up a stack,
-is said in `stacks`.
+inside a TensorFlow graph, for tf.data and for serving. Which frames and fields a record holds, and which make up a
+stack, is said in `stacks`.
 
 Letters: n frames and F flow fields of a video, L fields in a stack, K sampled positions.
 """

@@ -163,9 +163,14 @@ class Resize:
             raise ValueError(f"`resize` must give sides of at least {SMALLEST_SIDE} pixels. Received: resize={text!r}")
         return cls(sides)
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all videos get one size."""
+        return len(self.sides) == 2
+
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Gives the stored (height, width) of a frame of `height` x `width` pixels."""
-        if len(self.sides) == 2:
+        if self.is_fixed:
             return self.sides[1], self.sides[0]
         scale = self.sides[0] / min(height, width)
         return round(height * scale), round(width * scale)

@@ -52,7 +52,7 @@ def make_record(
         ValueError: `settings` name a flow method or a size that does not exist.
     """
     resize = video.Resize.parse(settings.resize)
-    method = methods.make_flow(settings.flow)
+    method = methods.make_flow(settings.flow, sizes_vary=not resize.is_fixed)
     wanted_frames, wanted_fields = None, None  # All of them: their number need not be known beforehand.
     if settings.positions:
         wanted_frames, wanted_fields, _ = stacks.sparse_layout(_count(frames), settings.positions)

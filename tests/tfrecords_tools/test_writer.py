@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools import codec, config, schema, stacks, video, writer
-from tfrecords_tools.flow import opencv
+from tfrecords_tools.flow import methods, opencv
 
 
 def _settings(**changes) -> config.RecordSettings:
@@ -46,7 +46,7 @@ def test_sparse_records_compute_only_the_flow_they_store(moving_texture, monkeyp
     pairs = []
     dis = opencv.dis
     monkeypatch.setattr(
-        writer.methods, "make_flow", lambda method: lambda grey: (pairs.append(len(grey) - 1), dis(grey))[1]
+        writer.methods, "make_flow", lambda method, **_: lambda grey: (pairs.append(len(grey) - 1), dis(grey))[1]
     )
     record = writer.make_record(moving_texture(100, (1, 0), seed=5), 25.0, _settings(positions=2), example_id="a")
     assert sum(pairs) == len(record.flow) == 20
@@ -125,3 +125,13 @@ def test_a_changing_size_is_an_error_only_where_it_would_be_stored(moving_textur
     assert len(writer.make_record(frames, 25.0, _settings(), example_id="a").frames) == 6
     with pytest.raises(video.VideoError, match="change from 43x32 to 32x32 pixels at frame 3"):
         writer.make_record(frames, 25.0, _settings(resize="short_side=32"), example_id="a")
+
+
+@pytest.mark.parametrize(("resize", "expected"), [("short_side=40", True), ("64x48", False)])
+def test_flow_knows_whether_sizes_vary(resize, expected, monkeypatch):
+    asked = []
+    make_flow = methods.make_flow
+    monkeypatch.setattr(methods, "make_flow", lambda name, **kind: (asked.append(kind), make_flow(name, **kind))[1])
+    frames = np.zeros((2, 48, 64, 3), np.uint8)
+    writer.make_record(frames, 25.0, config.RecordSettings(resize=resize, flow="dis"), example_id="x")
+    assert asked == [{"sizes_vary": expected}]

@@ -43,8 +43,8 @@ def call_by_pairs(
     Returns:
         The results of all pairs.
     """
-    compiled = _compile(function, options)
     first, second = frames
+    compiled = _compile(function, options, first.shape[1:], first.dtype, second.dtype)
     pairs = len(first)
     at_once = _PAIRS_ON_ACCELERATOR if has_accelerator() else 1
     starts = range(0, pairs, at_once)
@@ -63,7 +63,10 @@ def call_by_pairs(
 
 
 @functools.cache
-def _compile(function: Callable[[Any, Any, Any], Any], options: Any) -> Callable[[Any, Any], Any]:
+def _compile(function: Callable[[Any, Any, Any], Any], options: Any, *signature: Any) -> Callable[[Any, Any], Any]:
+    """Gives a function of its own for each signature: TensorFlow warns where one is traced for many."""
+    del signature
+
     def with_options(first: Any, second: Any) -> Any:
         return function(first, second, options)
 

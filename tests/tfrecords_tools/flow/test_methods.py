@@ -57,3 +57,17 @@ def test_an_unknown_method_is_refused():
 def test_wrong_frames_are_refused():
     with pytest.raises(ValueError, match=r"uint8 \[n, H, W\].*Received: float32 \[2, 32, 32\]"):
         methods.make_flow("dis")(np.zeros((2, 32, 32), np.float32))
+
+
+@pytest.mark.parametrize("method", ["tvl1", "dis"])
+def test_videos_of_many_sizes_share_compilations(method, moving_texture, monkeypatch):
+    shapes = []
+    inner = methods._METHODS[method]
+    monkeypatch.setitem(methods._METHODS, method, lambda frames: (shapes.append(frames.shape), inner(frames))[1])
+    flow = methods.make_flow(method, sizes_vary=True)
+    for height, width in ((64, 96), (60, 90), (33, 65)):
+        frames = _grey(moving_texture(3, (2, 0), 0, height, width))
+        result = flow(frames)
+        assert result.shape == (2, height, width, 2) and result.flags.c_contiguous
+        assert np.abs(np.median(result[:, 6:-6, 6:-6], axis=(0, 1, 2)) - (2, 0)).max() < 0.2
+    assert len(set(shapes)) == (1 if method == "tvl1" else 3)
