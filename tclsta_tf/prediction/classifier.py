@@ -97,7 +97,7 @@ class Classifier:
         """
         path = pathlib.Path(path)
         source = video.read_video(path)
-        record = writer.make_record(source, source.frame_rate, self._settings, example_id=path.name)
+        record = writer.make_record(source, source.frame_rate, self._settings, writer.Description(path.name))
         self._check_size(path, record)
         parsed = schema.parse(tf.constant(schema.serialise(record)))
         clips = {}

@@ -16,7 +16,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from tfrecords_tools import config, manifest
-from tfrecords_tools.datasets import folder, listing
+from tfrecords_tools.datasets import disk, folder, listing
 
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
@@ -49,11 +49,13 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         tested = folder.choose_test_groups(counts, settings.test_fraction, settings.seed)
         splits = (folder.SPLIT,)
         rows = [dataclasses.replace(row, roles=("test" if row.group in tested else "train",)) for row in rows]
-    found = [row for row in rows if (videos_dir / row.path).is_file()]
-    missing = tuple(
-        listing.Missing(row.path, row.labels, f"{path.name} names it") for row in rows if row not in set(found)
-    )
-    return listing.Listing("csv", videos_dir, labels, splits, tuple(found), (), missing).check_missing(
+    found, missing = [], []
+    for row in rows:
+        if (place := _locate(videos_dir, row.path, settings.frame_folders)) is None:
+            missing.append(listing.Missing(row.path, row.labels, f"{path.name} names it"))
+        else:
+            found.append(dataclasses.replace(row, path=place))
+    return listing.Listing("csv", videos_dir, labels, splits, tuple(found), (), tuple(missing)).check_missing(
         settings.allow_missing
     )
 
@@ -97,11 +99,19 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
         roles = tuple(row[column].strip().lower() for column in splits.values())
         if not set(manifest.ROLES).issuperset(roles):
             raise ValueError(f"{where}: the split must be one of {list(manifest.ROLES)}. Received: {list(roles)}")
-        example_id = str(video_path.with_suffix(""))
+        example_id = str(video_path.with_name(disk.without_suffix(video_path.name)))
         videos.append(
             listing.Video(example_id, video_path, labels, (row.get("group") or "").strip() or example_id, roles)
         )
     return tuple(splits), videos
+
+
+def _locate(videos_dir: Path, path: PurePosixPath, frame_folders: bool) -> PurePosixPath | None:
+    """Gives the path of what is there: the file, or the folder of frames, which may be named without the suffix."""
+    if not frame_folders:
+        return path if (videos_dir / path).is_file() else None
+    candidates = (path, path.with_name(disk.without_suffix(path.name)))
+    return next((candidate for candidate in candidates if (videos_dir / candidate).is_dir()), None)
 
 
 def _split_columns(path: Path, columns: list[str]) -> dict[str, str]:
