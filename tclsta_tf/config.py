@@ -47,6 +47,8 @@ class DataConfig:
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
         shuffle_buffer: Encoded videos held in memory to shuffle them.
+        shard_by: What each of several workers reads: `examples` gives each its part of the very batches that one worker
+            would have made, and each reads all files; `files` gives each files of its own.
     """
 
     split: str = "1"
@@ -56,6 +58,7 @@ class DataConfig:
     mirror: bool = True
     test_frames: int = 25
     shuffle_buffer: int = 256
+    shard_by: str = choices("examples", "files")
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -78,7 +81,12 @@ class StreamConfig:
         cam_class: Class whose map is used: `predicted`, `label` (training only) or `expected` (mean by probability).
         lstm_units: Units of the temporal head's LSTM.
         affinity_scale: Factor on H^T H in Eq. (4); 1 is literal, `1/sqrt(lstm_units)` keeps tanh from saturating.
-        batchnorm: `batch` normalises by the whole batch's statistics, over all devices; `frozen` by stored averages.
+        cam_bias: Bias of that convolution at the start (release: 1).
+        cam_init: Weights of that convolution at the start: `he_normal`, or `gaussian` of deviation 0.01 (release).
+        flow_scale: Factor on flow bytes minus 128 in front of the motion stream's backbone.
+        dropout: Rate of dropout in front of the classifiers, in [0, 1).
+        batchnorm: `batch` normalises by the whole batch's statistics, over all devices; `frozen` by stored averages;
+            `partial` by the batch's in the first layer and stored ones in all others (TSN), for small batches.
         video_loss: Adds a cross-entropy on the whole video's score, so that the temporal attention itself is trained.
     """
 
@@ -91,13 +99,19 @@ class StreamConfig:
     cam_class: str = choices("predicted", "label", "expected")
     lstm_units: int = 512
     affinity_scale: float = 1.0
-    batchnorm: str = choices("batch", "frozen")
+    cam_bias: float = 0.0
+    cam_init: str = choices("he_normal", "gaussian")
+    flow_scale: float = 1.0
+    dropout: float = 0.0
+    batchnorm: str = choices("batch", "frozen", "partial")
     video_loss: bool = False
 
     def __post_init__(self) -> None:
         _check_choices(self)
         _check(self.cam_groups in (1, 2), "cam_groups", "1 or 2", self.cam_groups)
-        _check(self.affinity_scale > 0, "affinity_scale", "positive", self.affinity_scale)
+        for name in ("affinity_scale", "flow_scale"):
+            _check(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        _check(0 <= self.dropout < 1, "dropout", "in [0, 1)", self.dropout)
         for name in ("cam_units", "lstm_units"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
 
@@ -138,50 +152,81 @@ class CollaborativeConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """How one part is trained.
+    """How one stage of one part is trained; most parts have a single stage.
 
     Attributes:
+        trains: What learns: `all`; `spatial` is the backbone with the connection classifier and the CAM head, on their
+            losses; `temporal` the temporal head alone, on its loss. Frozen layers keep their batch statistics.
         steps: Training steps.
         batch_size: Clips (videos for the collaborative network) per step, over all devices.
+        accumulate: Parts that each device's share of the batch is cut into, one after the other, where it does not fit
+            its memory; the step is that of the whole batch.
         frames: Frames per clip (paper symbol T); the collaborative network always gets all of `test_frames`.
         optimizer: `sgd` (momentum), `adam`, or `rmsprop` with the constants of the authors' release.
         learning_rate: Rate at the start.
         momentum: Momentum of `sgd`.
         weight_decay: Caffe's weight decay: this times every kernel is added to its gradient.
-        schedule: `step` multiplies the rate by decay_rate every decay_steps, `cosine` lowers it to 0 over all steps.
+        bias_rate: Factor on the learning rate of biases (Caffe's lr_mult, 2 in the release); `sgd` only.
+        schedule: `step` multiplies the rate by decay_rate every decay_steps, `cosine` lowers it to 0 over all steps,
+            `plateau` multiplies it by decay_rate when the accuracy on the validation part has not risen for `patience`
+            looks at it.
         decay_steps: Interval of the `step` schedule; 0 keeps the rate constant.
-        decay_rate: Factor of the `step` schedule.
+        decay_rate: Factor of the `step` and `plateau` schedules.
+        patience: Looks at the validation part without a new best before `plateau` lowers the rate.
         warmup_steps: Steps over which the rate rises linearly from 0.
         clip_value: Largest absolute value of an element of the LSTM's gradient (release: 0.1); 0 turns it off.
+        clip_norm: Largest norm of the gradient of the whole batch with respect to all variables; 0 turns it off.
+        label_smoothing: Share of the target that is spread evenly over all classes, in [0, 1); 0 turns it off.
+        ema: Decay of an average of the weights over the steps, in [0, 1), which validation and the finished part use
+            instead of the last weights; 0 turns it off.
         validate_every: Steps between two looks at the validation part; 0 looks only at the end.
         checkpoint_every: Steps between two checkpoints.
+        keep: `last` ends with the weights of the last step, `best` with those of the best look at the validation part.
     """
 
+    trains: str = choices("all", "spatial", "temporal")
     steps: int = 30000
     batch_size: int = 6
+    accumulate: int = 1
     frames: int = 10
     optimizer: str = choices("sgd", "adam", "rmsprop")
     learning_rate: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    schedule: str = choices("step", "cosine")
+    bias_rate: float = 1.0
+    schedule: str = choices("step", "cosine", "plateau")
     decay_steps: int = 0
     decay_rate: float = 0.1
+    patience: int = 5
     warmup_steps: int = 0
     clip_value: float = 0.0
+    clip_norm: float = 0.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
     validate_every: int = 1000
     checkpoint_every: int = 500
+    keep: str = choices("last", "best")
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        for name in ("steps", "batch_size", "frames", "checkpoint_every"):
+        for name in ("steps", "batch_size", "accumulate", "frames", "patience", "checkpoint_every"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("weight_decay", "decay_steps", "warmup_steps", "clip_value", "validate_every"):
+        for name in ("weight_decay", "decay_steps", "warmup_steps", "clip_value", "clip_norm", "validate_every"):
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        _check(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
-        _check(0 <= self.momentum < 1, "momentum", "in [0, 1)", self.momentum)
+        for name in ("learning_rate", "bias_rate"):
+            _check(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        for name in ("momentum", "label_smoothing", "ema"):
+            _check(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
         _check(0 < self.decay_rate <= 1, "decay_rate", "in (0, 1]", self.decay_rate)
         _check(self.warmup_steps < self.steps, "warmup_steps", f"below steps={self.steps}", self.warmup_steps)
+        if self.bias_rate != 1 and self.optimizer != "sgd":
+            # Others divide the gradient by its size, so that a factor on it has no effect.
+            raise ValueError(f"`bias_rate` needs optimizer=sgd. Received: bias_rate={self.bias_rate}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"`batch_size` must be a multiple of accumulate={self.accumulate}. "
+                f"Received: batch_size={self.batch_size}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,15 +258,18 @@ class DeviceConfig:
 
     Attributes:
         distribution: `auto` mirrors over all GPUs where there are several, `none` uses one device, `mirrored` asks for
-            a MirroredStrategy over all GPUs (or logical CPUs).
+            a MirroredStrategy over all GPUs (or logical CPUs), `multi_worker` trains on all machines that the
+            environment variable TF_CONFIG names, `tpu` on a TPU.
         logical_cpus: Splits the CPU into this many devices, to try `mirrored` without GPUs; 0 leaves it whole.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16`, or `mixed_float16` with loss scaling.
+        xla: Compiles the forward and the backward pass by XLA.
         seed: Seed of initial weights, order of the videos, crops and dropout.
     """
 
-    distribution: str = choices("auto", "none", "mirrored")
+    distribution: str = choices("auto", "none", "mirrored", "multi_worker", "tpu")
     logical_cpus: int = 0
-    precision: str = choices("float32", "mixed_bfloat16")
+    precision: str = choices("float32", "mixed_bfloat16", "mixed_float16")
+    xla: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -231,32 +279,91 @@ class DeviceConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Everything one run is made with; the fields are documented in their own classes."""
+    """Everything one run is made with; the fields are documented in their own classes.
+
+    Each part is trained in one stage or more, one after the other.
+    """
 
     data: DataConfig = DataConfig()
     stream: StreamConfig = StreamConfig()
-    static: TrainConfig = TrainConfig()
-    motion: TrainConfig = TrainConfig(steps=60000)
-    collaborative: TrainConfig = TrainConfig(steps=2000, batch_size=64, optimizer="adam", weight_decay=0.0)
+    static: tuple[TrainConfig, ...] = (TrainConfig(),)
+    motion: tuple[TrainConfig, ...] = (TrainConfig(steps=60000),)
+    collaborative: tuple[TrainConfig, ...] = (
+        TrainConfig(steps=2000, batch_size=64, optimizer="adam", weight_decay=0.0),
+    )
     network: CollaborativeConfig = CollaborativeConfig()
     fusion: FusionConfig = FusionConfig()
     device: DeviceConfig = DeviceConfig()
 
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            for stage in getattr(self, part):
+                self._check_stage(part, stage)
+
+    def _check_stage(self, part: str, stage: TrainConfig) -> None:
+        if part == "collaborative" and (len(self.collaborative) > 1 or stage.trains != "all"):
+            raise ValueError("The collaborative network is trained in one stage: give one value to each of its flags")
+        if stage.trains == "temporal" and "ta" not in self.stream.attention:
+            raise ValueError(
+                f"`{part}_trains` has a stage `temporal`, and attention={self.stream.attention} has no temporal head. "
+                "Leave that stage out"
+            )
+        needs_validation = [f"{part}_{name}" for name, used in (
+            ("schedule=plateau", stage.schedule == "plateau"), ("keep=best", stage.keep == "best")
+        ) if used]  # fmt: skip
+        if needs_validation and not (self.data.validation_fraction and stage.validate_every):
+            raise ValueError(
+                f"--{needs_validation[0]} needs a validation part: give --validation_fraction and "
+                f"--{part}_validate_every values above 0"
+            )
+
     def to_json(self) -> dict[str, dict[str, object]]:
-        """Nested dict of plain values, for json.dump and for comparing two runs."""
-        return dataclasses.asdict(self)
+        """Nested dict of plain values, for json.dump and for comparing two runs; of several stages lists of values."""
+        values: dict[str, dict[str, object]] = {}
+        for group, kind in self.groups().items():
+            own = getattr(self, group)
+            stages = own if group in PARTS else (own,)
+            for field in dataclasses.fields(kind):
+                column = [getattr(stage, field.name) for stage in stages]
+                values.setdefault(group, {})[field.name] = column if len(column) > 1 else column[0]
+        return values
 
     @classmethod
     def from_json(cls, values: dict[str, dict[str, object]]) -> "RunConfig":
         """Inverse of `to_json`."""
-        return cls(**{name: kind(**values[name]) for name, kind in cls.groups().items()})
+        groups: dict[str, Any] = {}
+        for group, kind in cls.groups().items():
+            groups[group] = make_stages(values[group]) if group in PARTS else kind(**values[group])
+        return cls(**groups)
 
     @classmethod
     def groups(cls) -> dict[str, Any]:
-        """Name of each group of settings -> its class."""
-        return {field.name: field.type for field in dataclasses.fields(cls)}
+        """Name of each group of settings -> its class, which for a part is that of a stage."""
+        return {field.name: TrainConfig if field.name in PARTS else field.type for field in dataclasses.fields(cls)}
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "RunConfig":
         """Reads what a run saved beside its checkpoints."""
         return cls.from_json(json.loads(path.read_text()))
+
+
+def make_stages(values: dict[str, Any]) -> tuple[TrainConfig, ...]:
+    """Makes the stages of a part.
+
+    Args:
+        values: field of `TrainConfig` -> its value, or a sequence with one value per stage.
+
+    Returns:
+        As many stages as the longest sequence; a single value is that of all stages.
+
+    Raises:
+        ValueError: the sequences differ in length, or a value is out of range; the message names the field.
+    """
+    columns = {name: value if isinstance(value, list | tuple) else (value,) for name, value in values.items()}
+    count = max(len(column) for column in columns.values())
+    for name, column in columns.items():
+        if len(column) not in (1, count):
+            raise ValueError(f"`{name}` must have one value, or {count}, one for each stage. Received: {len(column)}")
+    return tuple(
+        TrainConfig(**{name: column[stage % len(column)] for name, column in columns.items()}) for stage in range(count)
+    )

@@ -1,7 +1,8 @@
 """The command line of every `tclsta_tf` command, made from the dataclasses in config.py.
 
 Importing this defines no flag; a command calls the functions below, so that it has the flags it uses and no others.
-Flags of `TrainConfig` exist once per part: `--static_steps`, `--motion_steps`, `--collaborative_steps`.
+Flags of `TrainConfig` exist once per part: `--static_steps`, `--motion_steps`, `--collaborative_steps`. Each takes one
+value, or one for each stage of the training: `--static_steps=15000,30000,10000`.
 """
 
 import dataclasses
@@ -29,7 +30,10 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("workdir", None, "Folder of everything that the run makes.", flag_values=values)
     defaults = config.RunConfig()
     for group in _GROUPS:
-        _define_group(getattr(defaults, group), _prefix(group), values)
+        if group in config.PARTS:
+            _define_stages(getattr(defaults, group), f"{group}_", values)
+        else:
+            _define_group(getattr(defaults, group), "", values)
 
 
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfig:
@@ -37,8 +41,9 @@ def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfi
     groups: dict[str, Any] = {}
     for group, kind in _GROUPS.items():
         names = [field.name for field in dataclasses.fields(kind)]
+        given = {name: values[_prefix(group) + name].value for name in names}
         try:
-            groups[group] = kind(**{name: values[_prefix(group) + name].value for name in names})
+            groups[group] = config.make_stages(given) if group in config.PARTS else kind(**given)
         except ValueError as error:
             raise ValueError(_name_flags(str(error), _prefix(group), names)) from error
     return config.RunConfig(**groups)
@@ -115,6 +120,43 @@ def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
             flags.DEFINE_float(name, default, text, flag_values=values)
         else:
             flags.DEFINE_string(name, default, text, flag_values=values)
+
+
+class _PerStage(flags.ArgumentParser):
+    """Reads one value, or several with commas between, each by the parser of one."""
+
+    def __init__(self, parser: flags.ArgumentParser) -> None:
+        super().__init__()
+        self._parser = parser
+        self.syntactic_help = "one value, or one per stage separated by commas"
+
+    def parse(self, argument: Any) -> tuple:
+        """Gives a tuple of values."""
+        parts = argument.split(",") if isinstance(argument, str) else argument
+        return tuple(self._parser.parse(part.strip() if isinstance(part, str) else part) for part in parts)
+
+    def flag_type(self) -> str:
+        """Names the type."""
+        return f"list of {self._parser.flag_type()}"
+
+
+class _StageSerializer(flags.ArgumentSerializer):
+    def serialize(self, value: tuple) -> str:
+        """Gives the text that `_PerStage` reads."""
+        return ",".join(map(str, value))
+
+
+def _define_stages(stages: tuple[config.TrainConfig, ...], prefix: str, values: flags.FlagValues) -> None:
+    help_texts = _attribute_help(config.TrainConfig)
+    for field in dataclasses.fields(config.TrainConfig):
+        text = help_texts[field.name]
+        if "choices" in field.metadata:
+            parser = flags.EnumParser(field.metadata["choices"])
+            text = f"<{'|'.join(field.metadata['choices'])}>: {text}"
+        else:
+            parser = flags.IntegerParser() if field.type is int else flags.FloatParser()
+        default = tuple(getattr(stage, field.name) for stage in stages)
+        flags.DEFINE(_PerStage(parser), prefix + field.name, default, text, values, _StageSerializer())
 
 
 def _attribute_help(kind: type) -> dict[str, str]:

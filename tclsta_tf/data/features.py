@@ -82,9 +82,16 @@ def paired_videos(static: pathlib.Path, motion: pathlib.Path) -> tf.data.Dataset
 
 
 def training_pairs(
-    static: pathlib.Path, motion: pathlib.Path, batch_size: int, seed: int, first_step: int, buffer: int = 4096
+    static: pathlib.Path,
+    motion: pathlib.Path,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    num_shares: int = 1,
+    share: int = 0,
+    buffer: int = 4096,
 ) -> tf.data.Dataset:
-    """Endless shuffled batches of `paired_videos`, from batch `first_step` on."""
+    """Endless shuffled batches of `paired_videos`, from batch `first_step` on; of each, one of `num_shares` parts."""
     pairs = paired_videos(static, motion)
     size = sum(1 for _ in tf.data.TFRecordDataset(str(static)))
 
@@ -92,7 +99,8 @@ def training_pairs(
         return pipeline.shuffle_epoch(pairs, min(buffer, max(size, 1)), seed, epoch)
 
     chain = pipeline.endless(shuffled, size, first_step * batch_size)
-    return chain.map(lambda pair, position: pair).batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    pairs = pipeline.take_share(chain, batch_size, num_shares, share).map(lambda pair, position: pair)
+    return pairs.batch(batch_size // num_shares, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:

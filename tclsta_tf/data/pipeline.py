@@ -57,6 +57,8 @@ def training_batches(
     sampling_method: str = "uniform",
     mirror: bool = True,
     shuffle_buffer: int = 256,
+    num_shares: int = 1,
+    share: int = 0,
 ) -> tf.data.Dataset:
     """Endless batches of augmented clips, shuffled anew in every epoch.
 
@@ -71,9 +73,11 @@ def training_batches(
         sampling_method: see `sampling.sample_positions`.
         mirror: mirror half of the clips.
         shuffle_buffer: encoded videos held to shuffle them.
+        num_shares: parts that every batch is cut into, one for each worker.
+        share: which of them is wanted.
 
     Returns:
-        Dataset of {"clips": uint8 [B, T, crop, crop, 3 or 20], "labels": int32 [B]}.
+        Dataset of {"clips": uint8 [b, T, crop, crop, 3 or 20], "labels": int32 [b]}, b = B / num_shares.
     """
 
     def augmented(serialised: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -88,13 +92,45 @@ def training_batches(
             clip = tf.cond(heads, lambda: flip(clip), lambda: clip)
         return {"clips": clip, "labels": tf.cast(record["label"][0], tf.int32)}
 
-    raw = endless(
-        lambda epoch: shuffle_epoch(_raw_records(subset, seed, epoch), shuffle_buffer, seed, epoch),
-        len(subset),
-        first_step * batch_size,
-    )
+    raw = _training_records(subset, seed, shuffle_buffer, first_step * batch_size)
+    raw = take_share(raw, batch_size, num_shares, share)
     clips = raw.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return clips.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return clips.batch(batch_size // num_shares, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def batch_ids(subset: Subset, batch_size: int, seed: int, step: int, shuffle_buffer: int = 256) -> list[str]:
+    """Names the videos in batch `step` of `training_batches`."""
+    raw = _training_records(subset, seed, shuffle_buffer, step * batch_size).take(batch_size)
+    return [schema.parse(record)["id"].numpy().decode() for record, _ in raw]
+
+
+def take_share(examples: tf.data.Dataset, batch_size: int, num_shares: int, share: int) -> tf.data.Dataset:
+    """Keeps one worker's part of every batch, of examples that come with their positions; before they are decoded."""
+    if num_shares == 1:
+        return examples
+    size = batch_size // num_shares
+    return examples.filter(lambda example, position: position % batch_size // size == share)
+
+
+def share_files(subset: Subset, num_shares: int, share: int) -> Subset:
+    """Gives the shards that are one worker's own.
+
+    Raises:
+        ValueError: there are fewer shards than workers.
+    """
+    if len(subset.shards) < num_shares:
+        raise ValueError(
+            f"--shard_by=files needs a shard for each of {num_shares} workers. Received: {len(subset.shards)} shards "
+            "to train on; use --shard_by=examples, or convert with fewer --videos_per_shard"
+        )
+    return Subset(subset.shards[share::num_shares], subset.keep[share::num_shares])
+
+
+def _training_records(subset: Subset, seed: int, shuffle_buffer: int, first: int) -> tf.data.Dataset:
+    """Serialised records with their positions in the endless sequence of shuffled epochs, from `first` on."""
+    return endless(
+        lambda epoch: shuffle_epoch(_raw_records(subset, seed, epoch), shuffle_buffer, seed, epoch), len(subset), first
+    )
 
 
 def video_batches(

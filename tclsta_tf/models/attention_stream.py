@@ -42,6 +42,7 @@ class AttentionStream(keras.Model):
         cam_bias: float, initial bias of the CAM convolution (release: 1). Default 0.
         cam_kernel_initializer: of the CAM convolution (release: gaussian 0.01). Default `he_normal`.
         flow_scale: float > 0, factor on flow bytes minus 128. Default 1.0.
+        dropout: float in [0, 1), rate of dropout in front of the classifiers. Default 0.
         name: of the model and of its variables' paths. Default `attention_stream`.
 
     Call arguments:
@@ -81,6 +82,7 @@ class AttentionStream(keras.Model):
         cam_bias: float = 0.0,
         cam_kernel_initializer: str | dict | keras.initializers.Initializer = "he_normal",
         flow_scale: float = 1.0,
+        dropout: float = 0.0,
         name: str = "attention_stream",
         **kwargs: Any,
     ) -> None:
@@ -106,6 +108,7 @@ class AttentionStream(keras.Model):
             "cam_bias": cam_bias,
             "cam_kernel_initializer": keras.initializers.serialize(keras.initializers.get(cam_kernel_initializer)),
             "flow_scale": flow_scale,
+            "dropout": dropout,
         }
         policy = self.dtype_policy
         self.backbone = backbones.build_backbone(
@@ -124,6 +127,7 @@ class AttentionStream(keras.Model):
                 name="class_activation",
             )
         self.weighted_pooling = weighted_pooling.WeightedPooling(dtype=policy, name="weighted_pooling")
+        self.dropout = keras.layers.Dropout(dropout, dtype=policy, name="dropout")
         logits_dtype = masking.float_dtype(self)
         self.connection_classifier = keras.layers.Dense(
             self.num_classes, dtype=logits_dtype, name="connection_classifier"
@@ -203,7 +207,7 @@ class AttentionStream(keras.Model):
             temporal = self.temporal_affinity(hidden, alpha, mask=mask)
             outputs["temporal_attention"], outputs["beta"] = temporal["attention"], temporal["beta"]
             if heads:
-                outputs["temporal_logits"] = self.temporal_classifier(hidden)
+                outputs["temporal_logits"] = self.temporal_classifier(self.dropout(hidden, training=training))
         else:
             outputs["temporal_attention"] = masking.uniform_weights(alpha, mask)
             outputs["beta"] = temporal_affinity.attend_frames(alpha, outputs["temporal_attention"])
@@ -212,8 +216,9 @@ class AttentionStream(keras.Model):
                 mask[:, :, None, None], outputs["spatial_attention"], ops.zeros_like(outputs["spatial_attention"])
             )
         if heads:
-            outputs["frame_logits"] = self.connection_classifier(alpha)
-        video_logits = self.connection_classifier(ops.sum(outputs["beta"], axis=1))
+            outputs["frame_logits"] = self.connection_classifier(self.dropout(alpha, training=training))
+        video = self.dropout(ops.sum(outputs["beta"], axis=1), training=training)
+        video_logits = self.connection_classifier(video)
         return {
             **outputs,
             "alpha": alpha,

@@ -1,7 +1,10 @@
-"""The trained parts of a run: how each is saved and loaded, and the clean slate each starts from."""
+"""The trained parts of a run: how each is trained in stages, saved and loaded, and the clean slate each starts from."""
 
+import dataclasses
 import json
 import os
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,6 +12,34 @@ import tensorflow as tf
 import tclsta_tf.models  # noqa: F401 - registers the classes that a saved part is made of
 from tclsta_tf import config
 from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.training import checkpoints, distribution, optimizers, schedules, summaries, trainer
+
+_SEED_OF_STAGE = 1_000_003  # A stage must not see the clips of the one before in the same order.
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage of the training of a part.
+
+    Attributes:
+        part: its part.
+        number: 0 for the first one.
+        settings: how it is trained.
+        model: the part's model.
+        strategy: what it is trained under.
+        seed: decides order, crops and mirroring.
+        steps_before: steps of the stages before.
+        summaries: where scalars go.
+    """
+
+    part: str
+    number: int
+    settings: config.TrainConfig
+    model: keras.Model
+    strategy: tf.distribute.Strategy
+    seed: int
+    steps_before: int
+    summaries: summaries.Summaries
 
 
 def prepare(device: config.DeviceConfig) -> None:
@@ -17,6 +48,74 @@ def prepare(device: config.DeviceConfig) -> None:
     keras.utils.set_random_seed(device.seed)
     keras.config.set_dtype_policy(device.precision)
     tf.config.experimental.enable_op_determinism()
+
+
+def train_stages(
+    run: run_lib.Run,
+    part: str,
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    make_trainer: Callable[[Stage], trainer.Trainer],
+) -> None:
+    """Trains a part stage by stage, from where it stopped, and saves the finished model.
+
+    Args:
+        run: configuration, data and working folder.
+        part: the part.
+        model: built under the strategy's scope.
+        strategy: what it is trained under.
+        make_trainer: makes the loop of a stage.
+    """
+    steps_before = 0
+    is_chief = distribution.is_chief(strategy)
+    logs = run.part_dir(part) / "logs" if is_chief else None
+    scalars = summaries.Summaries(logs, configuration_card(run))
+    for number, settings in enumerate(getattr(run.config, part)):
+        seed = run.config.device.seed + number * _SEED_OF_STAGE
+        stage = Stage(part, number, settings, model, strategy, seed, steps_before, scalars)
+        loop = make_trainer(stage)
+        if is_chief:
+            run.claim(part)  # only now: what is wrong with the flags has shown itself
+        # A stage that was finished before leaves its weights in the model.
+        loop.train()
+        steps_before += settings.steps
+    scalars.close()
+    if is_chief:
+        save(run, part, model)
+
+
+def make_trainer(run: run_lib.Run, stage: Stage, variables: list[keras.Variable], **changes: Any) -> trainer.Trainer:
+    """Makes the loop of a stage.
+
+    Args:
+        run: configuration and working folder.
+        stage: the stage.
+        variables: what it trains.
+        **changes: what differs from part to part, attributes of `trainer.Trainer`.
+    """
+    with stage.strategy.scope():
+        schedule = schedules.make_schedule(stage.settings)
+        optimizer = optimizers.make_optimizer(stage.settings, schedule)
+        optimizer.build(variables)
+    folder = run.part_dir(stage.part) / ("checkpoints" if not stage.number else f"checkpoints-{stage.number + 1}")
+    writes = distribution.is_chief(stage.strategy)
+    return trainer.Trainer(
+        model=stage.model,
+        variables=variables,
+        settings=stage.settings,
+        strategy=stage.strategy,
+        optimizer=optimizer,
+        schedule=schedule,
+        checkpoints=lambda state: checkpoints.Checkpoints(folder, stage.model, optimizer, state, writes=writes),
+        summaries=stage.summaries,
+        name=stage.part,
+        stage=stage.number + 1,
+        num_stages=len(getattr(run.config, stage.part)),
+        steps_before=stage.steps_before,
+        xla=run.config.device.xla,
+        float16=run.config.device.precision == "mixed_float16",
+        **changes,
+    )
 
 
 def save(run: run_lib.Run, part: str, model: keras.Model) -> None:

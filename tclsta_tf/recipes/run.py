@@ -26,7 +26,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 
 # What may differ between two runs in one folder: it decides where numbers are computed, not which.
-_FREE = {"device": ("distribution", "logical_cpus")}
+_FREE = {"device": ("distribution", "logical_cpus", "xla"), "data": ("shard_by",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Run:
             ValueError: where it belongs to others; names the first setting that differs.
         """
         folder = self.part_dir(part)
-        if self.model_file(part).exists() or any(folder.glob("checkpoints/*.index")):
+        if self.model_file(part).exists() or any(folder.glob("checkpoints*/*.index")):
             self.verify(part)
             return
         # Nothing has been trained here: a first try that failed before its first checkpoint does not bind the next.

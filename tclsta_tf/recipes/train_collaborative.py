@@ -10,17 +10,16 @@ from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import collaborative_network, two_stream
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
+from tclsta_tf.training import distribution, losses, trainer
 
 PART = "collaborative"
 
 
 def train_collaborative(run: run_lib.Run) -> None:
     """Trains from where it stopped; writes `<workdir>/collaborative/model.keras` at the end."""
-    settings, network = run.config.collaborative, run.config.network
-    files = tuple(run.feature_file(stream, run_lib.TRAIN) for stream in config.STREAMS)
-    static_file, motion_file = files
-    for file in files:
+    network = run.config.network
+    static_file, motion_file = (run.feature_file(stream, run_lib.TRAIN) for stream in config.STREAMS)
+    for file in (static_file, motion_file):
         if not file.exists():
             raise ValueError(f"{file} does not exist: run `python -m tclsta_tf.extract_features` first")
     for stream in config.STREAMS:
@@ -31,35 +30,33 @@ def train_collaborative(run: run_lib.Run) -> None:
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
-        model = build_network(run, next(iter(features.paired_videos(*files))))
-        optimizer = optimizers.make_optimizer(settings)
-        optimizer.build(model.trainable_variables)
-        keeper = checkpoints.Checkpoints(run.part_dir(PART) / "checkpoints", model, optimizer)
+        model = build_network(run, next(iter(features.paired_videos(static_file, motion_file))))
 
-    sides = (model.side_variables("motion"), model.side_variables("static")) if network.alternate_updates else None
+    def make_trainer(stage: parts.Stage) -> trainer.Trainer:
+        settings = stage.settings
 
-    def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        outputs = model(inputs_of(batch, network), training=True)
-        losses_by_name = losses.collaborative_losses(outputs, batch["labels"], step, network.alternate_updates)
-        return losses_by_name, two_stream.merged_scores(outputs)
+        def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            outputs = model(inputs_of(batch, network), training=True)
+            smoothing, alternate = settings.label_smoothing, network.alternate_updates
+            by_name = losses.collaborative_losses(outputs, batch["labels"], step, alternate, smoothing)
+            return by_name, two_stream.merged_scores(outputs)
 
-    seed = run.config.device.seed
-    loop = trainer.Trainer(
-        model=model,
-        optimizer=optimizer,
-        forward=forward,
-        batches=lambda step: features.training_pairs(static_file, motion_file, settings.batch_size, seed, step),
-        settings=settings,
-        strategy=strategy,
-        validate=lambda: _validate(run, model),
-        checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(PART) / "logs", parts.configuration_card(run)),
-        name=PART,
-        alternate=sides,
-    )
-    run.claim(PART)
-    loop.train()
-    parts.save(run, PART, model)
+        def batches(step: int, workers: int, worker: int) -> tf.data.Dataset:
+            batch_size, seed = settings.batch_size, stage.seed
+            return features.training_pairs(static_file, motion_file, batch_size, seed, step, workers, worker)
+
+        sides = (model.side_variables("motion"), model.side_variables("static")) if network.alternate_updates else None
+        return parts.make_trainer(
+            run,
+            stage,
+            variables=model.trainable_variables,
+            forward=forward,
+            batches=batches,
+            validate=lambda: _validate(run, model),
+            alternate=sides,
+        )
+
+    parts.train_stages(run, PART, model, strategy, make_trainer)
 
 
 def build_network(run: run_lib.Run, example: dict[str, tf.Tensor]) -> collaborative_network.CollaborativeNetwork:
@@ -111,4 +108,4 @@ def _validate(run: run_lib.Run, model: keras.Model) -> dict[str, float]:
     if not outputs:
         return {}
     result = metrics.summarise(np.asarray(two_stream.merged_scores(outputs)), outputs["labels"])
-    return {"validation_accuracy": result["overall_accuracy"]}
+    return {trainer.VALIDATED: result["overall_accuracy"]}

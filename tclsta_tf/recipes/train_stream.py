@@ -1,16 +1,17 @@
 """Trains the spatial-temporal attention model of one stream."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tclsta_tf import config
 from tclsta_tf.data import pipeline
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import attention_stream
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
+from tclsta_tf.training import distribution, losses, trainer
 
 
 def train_stream(run: run_lib.Run, stream: str) -> None:
@@ -20,7 +21,6 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         run: configuration, data and working folder.
         stream: `static` or `motion`.
     """
-    settings: config.TrainConfig = getattr(run.config, stream)
     train = run.subset(run_lib.TRAIN)
     if run.model_file(stream).exists():
         run.verify(stream)
@@ -29,43 +29,64 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
-        optimizer = optimizers.make_optimizer(settings)
-        optimizer.build(model.trainable_variables)
-        keeper = checkpoints.Checkpoints(run.part_dir(stream) / "checkpoints", model, optimizer)
 
-    def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        labels = batch["labels"]
-        outputs = model(batch["clips"], labels=labels, training=True)
-        return losses.stream_losses(outputs, labels, run.config.stream.video_loss), outputs["scores"]
+    def make_trainer(stage: parts.Stage) -> trainer.Trainer:
+        settings = stage.settings
 
-    data = run.config.data
-    loop = trainer.Trainer(
-        model=model,
-        optimizer=optimizer,
-        forward=forward,
-        batches=lambda step: pipeline.training_batches(
-            train,
-            stream,
-            num_frames=settings.frames,
-            crop_size=data.crop_size,
-            batch_size=settings.batch_size,
-            seed=run.config.device.seed,
-            first_step=step,
-            sampling_method=data.sampling,
-            mirror=data.mirror,
-            shuffle_buffer=data.shuffle_buffer,
-        ),
-        settings=settings,
-        strategy=strategy,
-        validate=validation(run, stream, model, settings.frames),
-        checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(stream) / "logs", parts.configuration_card(run)),
-        name=stream,
-    )
-    run.claim(stream)  # only now: what is wrong with the flags has shown itself
+        def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            labels = batch["labels"]
+            outputs = model(batch["clips"], labels=labels, training=True)
+            video_loss = run.config.stream.video_loss
+            by_name = losses.stream_losses(outputs, labels, video_loss, settings.trains, settings.label_smoothing)
+            return by_name, outputs["scores"]
+
+        return parts.make_trainer(
+            run,
+            stage,
+            variables=[variable for variable in model.trainable_variables if _learns(variable, settings.trains)],
+            forward=forward,
+            batches=lambda step, workers, worker: _batches(run, train, stream, stage, step, workers, worker),
+            validate=validation(run, stream, model, settings.frames),
+            describe=lambda step: _describe(run, train, stage, step),
+        )
+
     with run.explaining_damage():
-        loop.train()
-    parts.save(run, stream, model)
+        parts.train_stages(run, stream, model, strategy, make_trainer)
+
+
+def _learns(variable: keras.Variable, trains: str) -> bool:
+    is_temporal = "temporal_" in variable.path
+    return trains == "all" or is_temporal == (trains == "temporal")
+
+
+def _batches(
+    run: run_lib.Run, train: pipeline.Subset, stream: str, stage: parts.Stage, step: int, workers: int, worker: int
+) -> tf.data.Dataset:
+    data, settings = run.config.data, stage.settings
+    batch_size, seed = settings.batch_size, stage.seed
+    if workers > 1 and data.shard_by == "files":
+        train, batch_size, seed = pipeline.share_files(train, workers, worker), batch_size // workers, seed + worker
+        workers, worker = 1, 0
+    return pipeline.training_batches(
+        train,
+        stream,
+        num_frames=settings.frames,
+        crop_size=data.crop_size,
+        batch_size=batch_size,
+        seed=seed,
+        first_step=step,
+        sampling_method=data.sampling,
+        mirror=data.mirror,
+        shuffle_buffer=data.shuffle_buffer,
+        num_shares=workers,
+        share=worker,
+    )
+
+
+def _describe(run: run_lib.Run, train: pipeline.Subset, stage: parts.Stage, step: int) -> list[str]:
+    if run.config.data.shard_by == "files":
+        return []
+    return pipeline.batch_ids(train, stage.settings.batch_size, stage.seed, step, run.config.data.shuffle_buffer)
 
 
 def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_stream.AttentionStream:
@@ -74,6 +95,7 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
     channels = pipeline.CHANNELS[stream]
     weights = stream_config.backbone_weights
     batchnorm = stream_config.batchnorm
+    cam_init = "he_normal" if stream_config.cam_init == "he_normal" else keras.initializers.RandomNormal(stddev=0.01)
     model = attention_stream.AttentionStream(
         num_classes=len(run.labels),
         channels=channels,
@@ -88,13 +110,17 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
         # The batch is the whole batch, however many devices share it.
         batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
         backbone_weights=None if weights == "none" else weights,
+        cam_bias=stream_config.cam_bias,
+        cam_kernel_initializer=cam_init,
+        flow_scale=stream_config.flow_scale,
+        dropout=stream_config.dropout,
         name=stream,
     )
     model(np.zeros([1, 2, data.crop_size, data.crop_size, channels], np.uint8), training=False)
     return model
 
 
-def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> trainer.Callable:
+def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> Callable[[], dict[str, float]]:
     """A function that measures `model` on the validation part, for the curves of the training."""
     subset = run.subset(run_lib.VALIDATION)
     data = run.config.data
@@ -109,6 +135,6 @@ def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: in
         batches = pipeline.video_batches(subset, stream, num_frames, data.crop_size, 8, data.sampling)
         pairs = [(scores_of(batch["clips"]).numpy(), batch["labels"].numpy()) for batch in batches]
         scores, labels = (np.concatenate(column) for column in zip(*pairs, strict=True))
-        return {"validation_accuracy": metrics.summarise(scores, labels)["overall_accuracy"]}
+        return {trainer.VALIDATED: metrics.summarise(scores, labels)["overall_accuracy"]}
 
     return validate

@@ -1,8 +1,11 @@
 """Which devices a run uses."""
 
+import os
+from collections.abc import Callable
+
 import tensorflow as tf
 
-AUTO, NONE, MIRRORED = "auto", "none", "mirrored"
+AUTO, NONE, MIRRORED, MULTI_WORKER, TPU = "auto", "none", "mirrored", "multi_worker", "tpu"
 
 
 def prepare_devices(logical_cpus: int = 0) -> None:
@@ -30,16 +33,32 @@ def make_strategy(distribution: str = AUTO) -> tf.distribute.Strategy:
 
     Args:
         distribution: `none` is one device, `mirrored` all GPUs (without GPUs: all logical CPUs), `auto` is `mirrored`
-            where there are at least two GPUs and `none` elsewhere.
+            where there are at least two GPUs and `none` elsewhere; `multi_worker` all devices of the workers that the
+            environment variable TF_CONFIG names; `tpu` the TPU that the environment tells of.
 
     Returns:
-        TensorFlow's default strategy or a MirroredStrategy.
+        The strategy; TensorFlow's default one for one device.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or where TF_CONFIG or the TPU is missing.
     """
-    if distribution not in (AUTO, NONE, MIRRORED):
-        raise ValueError(f"`distribution` must be auto, none or mirrored. Received: distribution={distribution!r}")
+    if distribution not in (AUTO, NONE, MIRRORED, MULTI_WORKER, TPU):
+        raise ValueError(
+            f"`distribution` must be auto, none, mirrored, multi_worker or tpu. Received: distribution={distribution!r}"
+        )
+    if distribution == MULTI_WORKER:
+        if not os.environ.get("TF_CONFIG"):
+            raise ValueError(
+                "distribution=multi_worker needs the environment variable TF_CONFIG, which names all workers and this "
+                "one. See BUILD.md, Several machines"
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if distribution == TPU:
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+        except (ValueError, tf.errors.OpError) as error:
+            raise ValueError(f"distribution=tpu found no TPU ({error})") from error
+        return tf.distribute.TPUStrategy(resolver)
     gpus = tf.config.list_logical_devices("GPU")
     if distribution == NONE or (distribution == AUTO and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -47,3 +66,48 @@ def make_strategy(distribution: str = AUTO) -> tf.distribute.Strategy:
     # Several mirrored strategies in one process share the collective keys of NCCL and hang; this reduction does not.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy([device.name for device in devices], cross_device_ops=reduction)
+
+
+def is_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes train with this one."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    if not is_several_workers(strategy) or resolver is None:
+        return True
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+
+
+def distribute(
+    strategy: tf.distribute.Strategy, batches: Callable[[int, int], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """Gives every replica its share of every batch.
+
+    Args:
+        strategy: a strategy.
+        batches: makes the dataset of a worker's share of the batches, from the number of workers and of this one.
+
+    Returns:
+        What `strategy.run` takes from.
+    """
+    if not is_several_workers(strategy):
+        return strategy.experimental_distribute_dataset(batches(1, 0))
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        share = batches(context.num_input_pipelines, context.input_pipeline_id)
+        local = strategy.num_replicas_in_sync // context.num_input_pipelines
+        if local == 1:
+            return share
+        return share.flat_map(lambda batch: tf.data.Dataset.from_tensor_slices(_cut(batch, local)))
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _cut(batch: dict[str, tf.Tensor], parts: int) -> dict[str, tf.Tensor]:
+    return {
+        name: tf.reshape(value, tf.concat([[parts, -1], tf.shape(value)[1:]], axis=0)) for name, value in batch.items()
+    }

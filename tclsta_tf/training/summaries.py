@@ -11,12 +11,12 @@ class Summaries:
     """Scalars of one run, by step.
 
     Args:
-        folder: where the event file is written.
+        folder: where the event file is written; None for a worker that writes nothing.
         configuration: Markdown text shown as a card in TensorBoard.
     """
 
-    def __init__(self, folder: pathlib.Path, configuration: str) -> None:
-        self._writer = tf.summary.create_file_writer(str(folder))
+    def __init__(self, folder: pathlib.Path | None, configuration: str) -> None:
+        self._writer = tf.summary.create_file_writer(str(folder)) if folder else tf.summary.create_noop_writer()
         with self._writer.as_default(step=0):
             tf.summary.text("configuration", configuration)
 

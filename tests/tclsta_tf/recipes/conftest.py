@@ -20,9 +20,9 @@ TRAIN = config.TrainConfig(
 TINY = config.RunConfig(
     data=config.DataConfig(crop_size=40, test_frames=4, validation_fraction=0.34, shuffle_buffer=8),
     stream=config.StreamConfig(backbone="small", cam_units=8, lstm_units=8),
-    static=TRAIN,
-    motion=TRAIN,
-    collaborative=dataclasses.replace(TRAIN, steps=6),
+    static=(TRAIN,),
+    motion=(TRAIN,),
+    collaborative=(dataclasses.replace(TRAIN, steps=6),),
     network=config.CollaborativeConfig(collaborative_width=8),
 )
 

@@ -158,9 +158,8 @@ def test_a_folder_that_is_no_model_is_refused_with_a_hint(finished, tmp_path):
     ],
 )
 def test_a_folder_of_another_configuration_is_refused_and_kept(finished, group, change, message):
-    settings = dataclasses.replace(
-        finished.config, **{group: dataclasses.replace(getattr(finished.config, group), **change)}
-    )
+    values = finished.config.to_json()
+    settings = config.RunConfig.from_json({**values, group: {**values[group], **change}})
     other = dataclasses.replace(finished, config=settings)
     before = finished.model_file("static").read_bytes()
     with pytest.raises(ValueError, match=message):
@@ -221,7 +220,7 @@ def test_a_stream_stopped_and_started_again_ends_with_the_same_weights(
     stream = dataclasses.replace(tiny_config.stream, attention=attention)
     settings = dataclasses.replace(tiny_config, stream=stream)
     train_stream.train_stream(run.Run(settings, tiny_records, tmp_path / "whole"), "motion")
-    save = train_stream.checkpoints.Checkpoints.save
+    save = parts.checkpoints.Checkpoints.save
 
     def save_and_die(self, step):
         save(self, step)
@@ -229,7 +228,7 @@ def test_a_stream_stopped_and_started_again_ends_with_the_same_weights(
 
     broken = run.Run(settings, tiny_records, tmp_path / "broken")
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(train_stream.checkpoints.Checkpoints, "save", save_and_die)
+        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
         train_stream.train_stream(broken, "motion")
     assert not broken.model_file("motion").exists()
     train_stream.train_stream(broken, "motion")
@@ -246,7 +245,7 @@ def test_two_logical_cpus_equal_one(tmp_path, tiny_records, tiny_config, two_cpu
     for distribution in ("none", "mirrored"):
         device = dataclasses.replace(tiny_config.device, distribution=distribution)
         # Plain SGD: Adam divides tiny gradients by their own size, and so magnifies rounding.
-        static = dataclasses.replace(tiny_config.static, optimizer="sgd", momentum=0.0)
+        static = (dataclasses.replace(tiny_config.static[0], optimizer="sgd", momentum=0.0),)
         settings = dataclasses.replace(tiny_config, device=device, static=static)
         made = run.Run(settings, tiny_records, tmp_path / distribution)
         train_stream.train_stream(made, "static")
@@ -312,14 +311,14 @@ def test_the_collaborative_part_resumes_exactly(finished, tmp_path, monkeypatch)
         for part in (*config.STREAMS, "features"):
             (tmp_path / name / part).symlink_to(finished.workdir / part)
         if name == "broken":
-            save = train_stream.checkpoints.Checkpoints.save
+            save = parts.checkpoints.Checkpoints.save
 
             def save_and_die(self, step, save=save):
                 save(self, step)
                 raise Killed
 
             with monkeypatch.context() as patch, pytest.raises(Killed):
-                patch.setattr(train_stream.checkpoints.Checkpoints, "save", save_and_die)
+                patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
                 train_collaborative.train_collaborative(made)
         train_collaborative.train_collaborative(made)
         models.append(parts.load(made, "collaborative"))
