@@ -6,15 +6,15 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import tqdm
 
-from tfrecords_tools import cluster, config, manifest, shards, video
+from tfrecords_tools import cluster, config, manifest, shards, storage, video
 from tfrecords_tools.datasets import listing
 from tfrecords_tools.flow import methods
 
@@ -68,7 +68,7 @@ class Summary:
 
 def convert(
     videos: listing.Listing,
-    output_dir: str | Path,
+    output_dir: str | os.PathLike | storage.RemotePath,
     record: config.RecordSettings,
     *,
     videos_per_shard: int = 32,
@@ -100,7 +100,7 @@ def convert(
     start = time.monotonic()
     video.Resize.parse(record.resize)  # Both raise what is wrong before any work is done.
     methods.make_flow(record.flow)
-    output_dir = Path(output_dir)
+    output_dir = storage.path(output_dir)
     _claim(output_dir, videos, record, videos_per_shard, seed)
 
     tasks = shards.plan(videos, output_dir, record, videos_per_shard, seed)
@@ -143,7 +143,11 @@ def convert(
 
 
 def _claim(
-    output_dir: Path, videos: listing.Listing, record: config.RecordSettings, videos_per_shard: int, seed: int
+    output_dir: storage.AnyPath,
+    videos: listing.Listing,
+    record: config.RecordSettings,
+    videos_per_shard: int,
+    seed: int,
 ) -> None:
     """Notes what the folder is for, or checks that it is for the same."""
     content = [
@@ -188,7 +192,7 @@ def _count(result: shards.Result) -> int:
 
 
 def _write_quarantine(
-    output_dir: Path, bad_videos: tuple[shards.BadVideo, ...], missing: tuple[listing.Missing, ...]
+    output_dir: storage.AnyPath, bad_videos: tuple[shards.BadVideo, ...], missing: tuple[listing.Missing, ...]
 ) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

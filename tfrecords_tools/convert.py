@@ -10,19 +10,20 @@ from collections.abc import Sequence
 
 from absl import flags as flags_lib
 
-from tfrecords_tools import cli, datasets, flags
+from tfrecords_tools import cli, datasets, flags, storage
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command."""
     cli.reject_operands(argv)
     settings = flags.convert_config_from_flags()
+    output_dir = storage.path(settings.output_dir)  # Tells what is wrong with it before the work of listing videos.
     videos = datasets.list_videos(settings.listing)
 
     if flags_lib.FLAGS.dry_run:
         from tfrecords_tools import estimation
 
-        print(estimation.estimate(videos, settings.output_dir, settings.record, settings.workers))
+        print(estimation.estimate(videos, output_dir, settings.record, settings.workers))
         return
 
     # Loads TensorFlow, which takes longer than to find out that the input is not there.
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
 
     summary = conversion.convert(
         videos,
-        settings.output_dir,
+        output_dir,
         settings.record,
         videos_per_shard=settings.videos_per_shard,
         workers=settings.workers,

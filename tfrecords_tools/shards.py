@@ -1,15 +1,16 @@
 """Shards: which video goes where, and one shard written from start to end."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from tfrecords_tools import config, manifest, record_file, schema, video, writer
+from tfrecords_tools import config, manifest, record_file, schema, storage, video, writer
 from tfrecords_tools.datasets import listing
 
 WORK_DIR = ".shards"
@@ -49,8 +50,8 @@ class Task:
 
     name: str
     partition: str
-    output_dir: Path
-    videos_dir: Path
+    output_dir: storage.AnyPath
+    videos_dir: storage.AnyPath
     videos: tuple[listing.Video, ...]
     labels: tuple[str, ...]
     record: config.RecordSettings
@@ -70,7 +71,11 @@ class Result:
 
 
 def plan(
-    videos: listing.Listing, output_dir: Path, record: config.RecordSettings, videos_per_shard: int, seed: int
+    videos: listing.Listing,
+    output_dir: storage.AnyPath,
+    record: config.RecordSettings,
+    videos_per_shard: int,
+    seed: int,
 ) -> list[Task]:
     """Distributes a listing over shards, which nothing but the listing and the seed decides.
 
@@ -104,7 +109,7 @@ def plan(
 
 
 def write(task: Task) -> Result:
-    """Writes a shard under a temporary name, renames it, and leaves a note that it is whole.
+    """Writes a shard under a temporary name, puts it in its place, and leaves a note that it is whole.
 
     Args:
         task: The shard.
@@ -114,25 +119,38 @@ def write(task: Task) -> Result:
 
     Raises:
         OSError: The disk is full, or the folder cannot be written to.
+        ValueError: A video on remote storage cannot be fetched.
     """
     try:
         return _write(task)
     except OSError as error:
         # Of reading a video, errors have become bad videos: this is about the disk that is written to.
+        remedy = "run" if isinstance(task.output_dir, storage.RemotePath) else "make room and run"
         raise OSError(
             f"{task.output_dir / task.name} cannot be written ({error.strerror or error}). What is finished is kept: "
-            "make room and run the same command again"
+            f"{remedy} the same command again"
         ) from error
 
 
 def _write(task: Task) -> Result:
-    work_dir = task.output_dir / WORK_DIR
-    temporary, final = work_dir / f"{task.name}.tmp", task.output_dir / task.name
+    final, spool_dir = task.output_dir / task.name, storage.local_folder(task.output_dir / WORK_DIR)
+    with storage.created(final, partial=spool_dir / f"{task.name}.tmp") as temporary:
+        entries, bad_videos = _write_records(task, temporary, spool_dir)
+        digest, size = _hash(temporary)
+    result = Result(manifest.Shard(final, task.partition, digest, size, entries), bad_videos)
+    note = {**manifest.shard_to_json(result.shard), "bad_videos": [dataclasses.asdict(bad) for bad in bad_videos]}
+    manifest.write_atomically(_note(task), json.dumps(note, ensure_ascii=False))
+    return result
+
+
+def _write_records(
+    task: Task, path: Path, spool_dir: Path
+) -> tuple[tuple[manifest.VideoEntry, ...], tuple[BadVideo, ...]]:
     entries, bad_videos = [], []
-    with record_file.RecordWriter(temporary) as file:
+    with record_file.RecordWriter(path) as file:
         for member in task.videos:
             try:
-                record = _read(task, member)
+                record = _read(task, member, spool_dir)
             except (video.VideoError, cv2.error) as error:
                 bad_videos.append(_bad_video(task, member, error))
                 continue
@@ -147,12 +165,7 @@ def _write(task: Task) -> Result:
                     fields=len(record.flow),
                 )
             )
-    digest, size = _hash(temporary)
-    os.replace(temporary, final)
-    result = Result(manifest.Shard(final, task.partition, digest, size, tuple(entries)), tuple(bad_videos))
-    note = {**manifest.shard_to_json(result.shard), "bad_videos": [dataclasses.asdict(bad) for bad in bad_videos]}
-    manifest.write_atomically(_note(task), json.dumps(note, ensure_ascii=False))
-    return result
+    return tuple(entries), tuple(bad_videos)
 
 
 def finished(task: Task) -> Result | None:
@@ -173,21 +186,36 @@ def finished(task: Task) -> Result | None:
     return Result(shard, bad_videos)
 
 
-def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
-    source = video.read_video(task.videos_dir / member.path)
-    return writer.make_record(
-        source,
-        source.frame_rate,
-        task.record,
-        example_id=member.example_id,
-        media_id=member.path.stem,
-        data_path=str(member.path),
-        label_indices=[task.labels.index(label) for label in member.labels],
-        label_strings=member.labels,
-        group=member.group,
-        segments=[(part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments],
-        spool_dir=task.output_dir / WORK_DIR,
-    )
+def _read(task: Task, member: listing.Video, spool_dir: Path) -> schema.VideoRecord:
+    with _staged(task.videos_dir / member.path) as path:
+        source = video.read_video(path)
+        return writer.make_record(
+            source,
+            source.frame_rate,
+            task.record,
+            example_id=member.example_id,
+            media_id=member.path.stem,
+            data_path=str(member.path),
+            label_indices=[task.labels.index(label) for label in member.labels],
+            label_strings=member.labels,
+            group=member.group,
+            segments=[(part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments],
+            spool_dir=spool_dir,
+        )
+
+
+@contextlib.contextmanager
+def _staged(path: storage.AnyPath) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        try:
+            local = stack.enter_context(storage.staged(path))
+        except OSError as error:
+            # Not the video's fault: the listing has just seen it. A storage that fails must not fill the quarantine.
+            raise ValueError(
+                f"{path} cannot be fetched ({error.strerror or error}). What is finished is kept: run the same command "
+                "again"
+            ) from error
+        yield local
 
 
 def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
@@ -200,16 +228,16 @@ def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
     )
 
 
-def _note(task: Task) -> Path:
+def _note(task: Task) -> storage.AnyPath:
     return task.output_dir / WORK_DIR / f"{task.name}.json"
 
 
-def _hash(path: Path) -> tuple[str, int]:
-    with open(path, "rb") as file:
+def _hash(path: storage.AnyPath) -> tuple[str, int]:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: storage.AnyPath) -> str:
     try:
         status = path.stat()
     except OSError:

@@ -13,9 +13,9 @@ import collections
 import csv
 import dataclasses
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import config, manifest
+from tfrecords_tools import config, manifest, storage
 from tfrecords_tools.datasets import folder, listing
 
 
@@ -34,7 +34,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     """
     if not settings.csv_file:
         raise ValueError("`csv_file` must name the CSV file of dataset=csv; give --csv_file=FILE")
-    videos_dir, path = Path(settings.videos_dir), Path(settings.csv_file)
+    videos_dir, path = storage.path(settings.videos_dir), storage.path(settings.csv_file)
     splits, rows = read_rows(path)
     if settings.classes:
         rows = [row for row in rows if set(row.labels) & set(settings.classes)]
@@ -58,7 +58,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     )
 
 
-def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
+def read_rows(path: storage.AnyPath) -> tuple[tuple[str, ...], list[listing.Video]]:
     """Reads a CSV file of videos.
 
     Args:
@@ -71,7 +71,7 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
         ValueError: The header or a row is wrong; the message names file and line.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             columns = list(reader.fieldnames or ())
             splits = _split_columns(path, columns)
@@ -104,7 +104,7 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
     return tuple(splits), videos
 
 
-def _split_columns(path: Path, columns: list[str]) -> dict[str, str]:
+def _split_columns(path: storage.AnyPath, columns: list[str]) -> dict[str, str]:
     """Gives the columns that are splits, by the name of the split."""
     if not {"path", "label"} <= set(columns) or len(set(columns)) != len(columns):
         raise ValueError(f"{path}: the first line must name the columns path, label, split, group. Received: {columns}")

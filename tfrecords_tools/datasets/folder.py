@@ -6,9 +6,9 @@ The split is seeded, keeps groups together and holds the same share of every cla
 import collections
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import listing
 
 SPLIT = "1"
@@ -39,7 +39,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             f"`group_pattern` must be a regular expression ({error}). "
             f"Received: group_pattern={settings.group_pattern!r}"
         ) from error
-    videos_dir = Path(settings.videos_dir)
+    videos_dir = storage.path(settings.videos_dir)
     labels = listing.list_classes(videos_dir, settings.classes)
     files, ignored = {}, []
     for label in labels:

@@ -5,9 +5,9 @@ import dataclasses
 import difflib
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import manifest
+from tfrecords_tools import manifest, storage
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
@@ -83,7 +83,7 @@ class Listing:
     """
 
     name: str
-    videos_dir: Path
+    videos_dir: storage.AnyPath
     labels: tuple[str, ...]
     splits: tuple[str, ...]
     videos: tuple[Video, ...]
@@ -122,7 +122,7 @@ class Listing:
                     f"{list(self.splits)}. Received: {list(video.roles)}"
                 )
 
-    def location(self, video: Video) -> Path:
+    def location(self, video: Video) -> storage.AnyPath:
         """Gives the file of a video."""
         return self.videos_dir / video.path
 
@@ -168,7 +168,7 @@ def seeded_order(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 
 
-def list_classes(videos_dir: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+def list_classes(videos_dir: storage.AnyPath, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Gives the class folders, sorted.
 
     Args:
@@ -193,7 +193,7 @@ def list_classes(videos_dir: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(classes) or found))
 
 
-def list_files(videos_dir: Path, label: str) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
+def list_files(videos_dir: storage.AnyPath, label: str) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
     """Gives the video files of a class folder, and what else lies in it.
 
     Args:
@@ -208,7 +208,7 @@ def list_files(videos_dir: Path, label: str) -> tuple[list[PurePosixPath], list[
     """
     videos: list[PurePosixPath] = []
     others: list[PurePosixPath] = []
-    for path in sorted((videos_dir / label).iterdir()):
+    for path in storage.entries(videos_dir / label):
         if not path.name.startswith("."):
             is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
             (videos if is_video else others).append(PurePosixPath(label, path.name))
@@ -220,7 +220,7 @@ def list_files(videos_dir: Path, label: str) -> tuple[list[PurePosixPath], list[
     return videos, others
 
 
-def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: Path) -> tuple[str, ...]:
+def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: storage.AnyPath) -> tuple[str, ...]:
     """Gives the chosen ones of the classes that a file names, all where none is chosen, in the file's order.
 
     Raises:
@@ -233,7 +233,9 @@ def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: P
     return tuple(label for label in official if not chosen or label in chosen)
 
 
-def find_in_classes(videos_dir: Path, labels: tuple[str, ...]) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+def find_in_classes(
+    videos_dir: storage.AnyPath, labels: tuple[str, ...]
+) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
     """Finds the video files of classes; the folder of a class may be spelled with other capitals.
 
     Args:
@@ -260,7 +262,7 @@ def find_in_classes(videos_dir: Path, labels: tuple[str, ...]) -> tuple[dict[str
     return found, ignored
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: storage.AnyPath) -> Iterator[tuple[int, str]]:
     """Gives the lines of a list that are not empty, without white space around them, each with its number.
 
     Raises:

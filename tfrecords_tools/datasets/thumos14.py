@@ -13,13 +13,14 @@ import collections
 import dataclasses
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import scipy.io
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import listing, ucf101
 
 SPLIT = "1"
@@ -59,7 +60,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         ValueError: A folder or a metadata file is missing or not readable, two files have one name, or a video of the
             metadata is not on disk.
     """
-    videos_dir, splits_dir = Path(settings.videos_dir), Path(settings.splits_dir)
+    videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
     if not settings.splits_dir or not splits_dir.is_dir():
         raise ValueError(
             f"`splits_dir` must be the folder of {' and '.join(name for name, _ in _META_FILES.values())}. "
@@ -104,7 +105,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     ).check_missing(settings.allow_missing)
 
 
-def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, str]]:
+def read_metadata(splits_dir: storage.AnyPath, part: str) -> tuple[list[Entry], dict[int, str]]:
     """Reads the official metadata of the validation or the test videos.
 
     Args:
@@ -122,7 +123,8 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
     if not path.is_file():
         raise ValueError(f"{path} is missing: it is part of THUMOS14's official metadata")
     try:
-        rows = np.atleast_1d(scipy.io.loadmat(path, squeeze_me=True)[key])
+        with path.open("rb") as stream:
+            rows = np.atleast_1d(scipy.io.loadmat(stream, squeeze_me=True)[key])
         names = [str(row["video_name"]) for row in rows]
         labels = [_strings(row["primary_action"]) + _strings(row["secondary_actions"]) for row in rows]
         numbers = [
@@ -148,7 +150,7 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
     return entries, classes
 
 
-def read_segments(splits_dir: Path, labels: tuple[str, ...]) -> dict[str, tuple[listing.Segment, ...]]:
+def read_segments(splits_dir: storage.AnyPath, labels: tuple[str, ...]) -> dict[str, tuple[listing.Segment, ...]]:
     """Reads the temporal annotations, which exist for 20 of the classes.
 
     Args:
@@ -164,7 +166,7 @@ def read_segments(splits_dir: Path, labels: tuple[str, ...]) -> dict[str, tuple[
     known = {label.lower(): label for label in labels}
     found: dict[str, list[listing.Segment]] = collections.defaultdict(list)
     for part, ending in _SEGMENT_FILES.items():
-        for path in sorted((splits_dir / f"temporal_annotations_{part}").glob(f"*{ending}")):
+        for path in storage.entries(splits_dir / f"temporal_annotations_{part}", f"*{ending}"):
             name = path.name.removesuffix(ending)
             if name == _AMBIGUOUS:
                 continue
@@ -182,14 +184,27 @@ def _strings(value: Any) -> list[str]:
     return [str(item) for item in np.atleast_1d(value)]
 
 
-def _find(videos_dir: Path) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+def _find(videos_dir: storage.AnyPath) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
     """Finds the video files at any depth: relative paths by name without suffix, and what else is there."""
     if not videos_dir.is_dir():
         raise ValueError(
             f"`videos_dir` must be a folder. Received: videos_dir={str(videos_dir)!r}, which does not exist"
         )
     found: dict[str, PurePosixPath] = {}
-    ignored, visited = [], set()
+    ignored = []
+    for path in _remote_files(videos_dir) if isinstance(videos_dir, storage.RemotePath) else _local_files(videos_dir):
+        known = re.match(r"v_|video_(validation|test|background)_", path.stem)
+        if not known or path.suffix.lower() not in listing.VIDEO_SUFFIXES:
+            ignored.append(path)
+        elif path.stem in found:
+            raise ValueError(f"{videos_dir}: two files are {path.stem!r}: {found[path.stem]} and {path}. Remove one")
+        else:
+            found[path.stem] = path
+    return found, ignored
+
+
+def _local_files(videos_dir: Path) -> Iterator[PurePosixPath]:
+    visited = set()
     for folder, folders, files in os.walk(videos_dir, followlinks=True):
         if (real := os.path.realpath(folder)) in visited:  # A link that leads back would be followed for ever.
             folders.clear()
@@ -197,19 +212,15 @@ def _find(videos_dir: Path) -> tuple[dict[str, PurePosixPath], list[PurePosixPat
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
-            path = PurePosixPath(Path(folder, file).relative_to(videos_dir))
-            if file.startswith("."):
-                continue
-            known = re.match(r"v_|video_(validation|test|background)_", path.stem)
-            if not known or path.suffix.lower() not in listing.VIDEO_SUFFIXES:
-                ignored.append(path)
-            elif path.stem in found:
-                raise ValueError(
-                    f"{videos_dir}: two files are {path.stem!r}: {found[path.stem]} and {path}. Remove one"
-                )
-            else:
-                found[path.stem] = path
-    return found, ignored
+            if not file.startswith("."):
+                yield PurePosixPath(Path(folder, file).relative_to(videos_dir))
+
+
+def _remote_files(videos_dir: storage.RemotePath) -> Iterator[PurePosixPath]:
+    for file in videos_dir.rglob("*"):
+        path = file.relative_to(videos_dir)
+        if not any(part.startswith(".") for part in path.parts) and not file.is_dir():
+            yield path
 
 
 def _video(
