@@ -59,9 +59,7 @@ class RemotePath:
         authority, _, inner = rest.partition("/")
         if scheme not in SCHEMES:
             known = ", ".join(f"{name}://" for name in ("s3", "gs", "hdfs", "az"))
-            raise ValueError(
-                f"{text!r}: storage {scheme}:// is not known. A path is local, without a scheme, or {known}"
-            )
+            raise ValueError(f"{text!r}: {scheme}:// is not known. A path is local, without a scheme, or {known}")
         if not authority and scheme in _OBJECT_STORES:
             raise ValueError(f"{text!r} names no bucket: expected {scheme}://BUCKET/PATH")
         self.scheme = scheme

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,11 +24,11 @@ class VideoError(ValueError):
     """A video that cannot be used.
 
     Attributes:
-        path: The file.
+        path: The file, as it shall be named.
         reason: Why, in one line.
     """
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | storage.AnyPath, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
@@ -87,7 +88,9 @@ def read_video(path: str | Path) -> VideoFile:
     return VideoFile(path, frame_rate if math.isfinite(frame_rate) and frame_rate > 0 else DEFAULT_FRAME_RATE)
 
 
-def write_video(path: str | Path | storage.RemotePath, frames: Iterable[np.ndarray], frame_rate: float) -> None:
+def write_video(
+    path: str | os.PathLike[str] | storage.RemotePath, frames: Iterable[np.ndarray], frame_rate: float
+) -> None:
     """Writes a video file; it appears only when it is whole.
 
     Args:

@@ -1,7 +1,6 @@
 """The trained parts of a run: how each is saved and loaded, and the clean slate each starts from."""
 
 import json
-import os
 
 import keras
 import tensorflow as tf
@@ -9,6 +8,7 @@ import tensorflow as tf
 import tclsta_tf.models  # noqa: F401 - registers the classes that a saved part is made of
 from tclsta_tf import config
 from tclsta_tf.recipes import run as run_lib
+from tfrecords_tools import storage
 
 
 def prepare(device: config.DeviceConfig) -> None:
@@ -22,9 +22,8 @@ def prepare(device: config.DeviceConfig) -> None:
 def save(run: run_lib.Run, part: str, model: keras.Model) -> None:
     """Writes a finished part; the file appears only when it is whole."""
     path = run.model_file(part)
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
+    with storage.created(path) as partial:
+        model.save(partial)
 
 
 def load(run: run_lib.Run, part: str) -> keras.Model:
@@ -37,7 +36,8 @@ def load(run: run_lib.Run, part: str) -> keras.Model:
     if not path.exists():
         raise ValueError(f"{path} does not exist: train --part={part} to its end first")
     try:
-        return keras.saving.load_model(path, compile=False)
+        with storage.staged(path) as file:
+            return keras.saving.load_model(file, compile=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: delete it and train --part={part} again") from error
 

@@ -34,7 +34,7 @@ def train_collaborative(run: run_lib.Run) -> None:
         model = build_network(run, next(iter(features.paired_videos(*files))))
         optimizer = optimizers.make_optimizer(settings)
         optimizer.build(model.trainable_variables)
-        keeper = checkpoints.Checkpoints(run.part_dir(PART) / "checkpoints", model, optimizer)
+        keeper = checkpoints.Checkpoints(str(run.part_dir(PART) / "checkpoints"), model, optimizer)
 
     sides = (model.side_variables("motion"), model.side_variables("static")) if network.alternate_updates else None
 
@@ -53,7 +53,7 @@ def train_collaborative(run: run_lib.Run) -> None:
         strategy=strategy,
         validate=lambda: _validate(run, model),
         checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(PART) / "logs", parts.configuration_card(run)),
+        summaries=summaries.Summaries(str(run.part_dir(PART) / "logs"), parts.configuration_card(run)),
         name=PART,
         alternate=sides,
     )

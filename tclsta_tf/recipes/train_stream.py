@@ -1,5 +1,7 @@
 """Trains the spatial-temporal attention model of one stream."""
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,7 @@ from tclsta_tf.models import attention_stream
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, losses, optimizers, summaries, trainer
+from tfrecords_tools import storage
 
 
 def train_stream(run: run_lib.Run, stream: str) -> None:
@@ -31,7 +34,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
         optimizer = optimizers.make_optimizer(settings)
         optimizer.build(model.trainable_variables)
-        keeper = checkpoints.Checkpoints(run.part_dir(stream) / "checkpoints", model, optimizer)
+        keeper = checkpoints.Checkpoints(str(run.part_dir(stream) / "checkpoints"), model, optimizer)
 
     def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         labels = batch["labels"]
@@ -59,7 +62,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         strategy=strategy,
         validate=validation(run, stream, model, settings.frames),
         checkpoints=keeper,
-        summaries=summaries.Summaries(run.part_dir(stream) / "logs", parts.configuration_card(run)),
+        summaries=summaries.Summaries(str(run.part_dir(stream) / "logs"), parts.configuration_card(run)),
         name=stream,
     )
     run.claim(stream)  # only now: what is wrong with the flags has shown itself
@@ -74,22 +77,25 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
     channels = pipeline.CHANNELS[stream]
     weights = stream_config.backbone_weights
     batchnorm = stream_config.batchnorm
-    model = attention_stream.AttentionStream(
-        num_classes=len(run.labels),
-        channels=channels,
-        backbone=stream_config.backbone,
-        attention=stream_config.attention,
-        cam_units=stream_config.cam_units,
-        cam_groups=stream_config.cam_groups,
-        cam_pool=stream_config.cam_pool,
-        cam_class=stream_config.cam_class,
-        lstm_units=stream_config.lstm_units,
-        affinity_scale=stream_config.affinity_scale,
-        # The batch is the whole batch, however many devices share it.
-        batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
-        backbone_weights=None if weights == "none" else weights,
-        name=stream,
-    )
+    with contextlib.ExitStack() as stack:
+        if weights not in ("none", "imagenet"):
+            weights = str(stack.enter_context(storage.staged(storage.path(weights))))
+        model = attention_stream.AttentionStream(
+            num_classes=len(run.labels),
+            channels=channels,
+            backbone=stream_config.backbone,
+            attention=stream_config.attention,
+            cam_units=stream_config.cam_units,
+            cam_groups=stream_config.cam_groups,
+            cam_pool=stream_config.cam_pool,
+            cam_class=stream_config.cam_class,
+            lstm_units=stream_config.lstm_units,
+            affinity_scale=stream_config.affinity_scale,
+            # The batch is the whole batch, however many devices share it.
+            batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
+            backbone_weights=None if weights == "none" else weights,
+            name=stream,
+        )
     model(np.zeros([1, 2, data.crop_size, data.crop_size, channels], np.uint8), training=False)
     return model
 

@@ -1,6 +1,6 @@
 """Saving and resuming: all variables by name, and the step they belong to."""
 
-import pathlib
+import os
 
 import keras
 import tensorflow as tf
@@ -12,14 +12,14 @@ class Checkpoints:
     Dropout's random state counts among the model's variables, so it is saved too.
 
     Args:
-        folder: where they are kept.
+        folder: where they are kept, perhaps on remote storage, as text.
         model: built model.
         optimizer: built optimizer.
         keep: how many are kept.
     """
 
     def __init__(
-        self, folder: pathlib.Path, model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int = 2
+        self, folder: str | os.PathLike[str], model: keras.Model, optimizer: keras.optimizers.Optimizer, keep: int = 2
     ) -> None:
         self._step = tf.Variable(0, dtype=tf.int64, name="step", trainable=False)
         # By path, not by order: a model whose layers changed must fail to load rather than load the wrong weights.

@@ -1,6 +1,6 @@
 """What a training run says: scalars for TensorBoard and one progress line for the console."""
 
-import pathlib
+import os
 import sys
 import time
 
@@ -11,11 +11,11 @@ class Summaries:
     """Scalars of one run, by step.
 
     Args:
-        folder: where the event file is written.
+        folder: where the event file is written, perhaps on remote storage, as text.
         configuration: Markdown text shown as a card in TensorBoard.
     """
 
-    def __init__(self, folder: pathlib.Path, configuration: str) -> None:
+    def __init__(self, folder: str | os.PathLike[str], configuration: str) -> None:
         self._writer = tf.summary.create_file_writer(str(folder))
         with self._writer.as_default(step=0):
             tf.summary.text("configuration", configuration)
