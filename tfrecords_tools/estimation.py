@@ -72,7 +72,8 @@ def estimate(
     Raises:
         ValueError: None of the sampled videos can be read.
     """
-    sizes = {member: _file_size(videos.location(member)) for member in videos.videos}
+    locations = [videos.location(member) for member in videos.videos]
+    sizes = dict(zip(videos.videos, storage.ask(_file_size, locations), strict=True))
     by_size = sorted(videos.videos, key=lambda member: (sizes[member], member.example_id))
     count = min(SAMPLE, len(by_size))
     chosen = [by_size[(2 * i + 1) * len(by_size) // (2 * count)] for i in range(count)]

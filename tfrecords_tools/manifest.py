@@ -214,10 +214,11 @@ class Manifest:
         Raises:
             ValueError: A shard is missing or has another size; the message names it.
         """
-        for shard in self.shards:
-            if not shard.path.is_file():
+        sizes = storage.ask(_file_size, [shard.path for shard in self.shards])
+        for shard, size in zip(self.shards, sizes, strict=True):
+            if size is None:
                 raise ValueError(f"{shard.path} is missing. Run the conversion again: it makes only what is not there")
-            if (size := shard.path.stat().st_size) != shard.bytes:
+            if size != shard.bytes:
                 raise ValueError(
                     f"{shard.path} must be {shard.bytes} bytes long, it is truncated or another file. "
                     f"Received: {size} bytes. Run the conversion again: it makes only what is not whole"
@@ -238,6 +239,10 @@ def shard_from_json(data_dir: storage.AnyPath, name: str, values: dict) -> Shard
     """Reads a shard back."""
     videos = tuple(VideoEntry(**{**video, "labels": tuple(video["labels"])}) for video in values["videos"])
     return Shard(data_dir / name, values["partition"], values["sha256"], values["bytes"], videos)
+
+
+def _file_size(path: storage.AnyPath) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 def write_atomically(path: storage.AnyPath, text: str) -> None:

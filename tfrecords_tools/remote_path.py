@@ -4,6 +4,7 @@ TensorFlow has `gs://` itself; `import tensorflow_io` registers `s3://`, `hdfs:/
 file is first touched, not before, and once in every process: a path that was pickled works in a worker.
 """
 
+import concurrent.futures
 import contextlib
 import ctypes
 import errno
@@ -25,6 +26,9 @@ _OBJECT_STORES = ("s3", "gs", "az")
 """Here an object appears when it is whole, and a folder is there while something is in it. Others are file systems."""
 
 _CHUNK = 2**20
+
+REQUESTS = 32
+"""Made at a time where many are to be made."""
 
 
 class Status(NamedTuple):
@@ -65,6 +69,7 @@ class RemotePath:
         self.scheme = scheme
         self._authority = authority
         self._inner = PurePosixPath("/", inner.lstrip("/"))
+        self._is_dir: bool | None = None
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self._authority}{self._inner}"
@@ -144,6 +149,8 @@ class RemotePath:
 
     def is_dir(self) -> bool:
         """Whether there is such a folder; in an object store, whether an object lies below it."""
+        if self._is_dir is not None:
+            return self._is_dir
         with _system_errors(self):
             return self._gfile.isdir(str(self))
 
@@ -167,11 +174,23 @@ class RemotePath:
             names = self._gfile.listdir(str(self))
         return (self / name.rstrip("/") for name in names if name.strip("/"))
 
+    def children(self) -> list["RemotePath"]:
+        """Gives what lies in a folder, sorted; each knows whether it is a folder, which is asked for all at once.
+
+        Raises:
+            OSError: There is no such folder, or it cannot be reached.
+        """
+        found = sorted(self.iterdir())
+        with concurrent.futures.ThreadPoolExecutor(REQUESTS) as pool:
+            for child, is_dir in zip(found, pool.map(RemotePath.is_dir, found), strict=True):
+                child._is_dir = is_dir
+        return found
+
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
         """Gives what matches a pattern, component by component; nothing where the folder is missing."""
         head, _, rest = pattern.partition("/")
         if not rest or any(letter in head for letter in "*?["):
-            children = [child for child in self._children() if fnmatch.fnmatchcase(child.name, head)]
+            children = [child for child in self._names() if fnmatch.fnmatchcase(child.name, head)]
         else:
             children = [self / head]  # Nothing to list.
         for child in children:
@@ -181,8 +200,12 @@ class RemotePath:
                 yield child
 
     def rglob(self, pattern: str) -> Iterator["RemotePath"]:
-        """Gives what matches at any depth."""
-        for child in self._children():
+        """Gives what matches at any depth.
+
+        Raises:
+            OSError: There is no such folder, or it cannot be reached.
+        """
+        for child in self.children():
             if fnmatch.fnmatchcase(child.name, pattern):
                 yield child
             if child.is_dir():
@@ -259,7 +282,7 @@ class RemotePath:
             while data := source.read(_CHUNK):
                 file.write(data)
 
-    def _children(self) -> list["RemotePath"]:
+    def _names(self) -> list["RemotePath"]:
         try:
             return sorted(self.iterdir())
         except FileNotFoundError:

@@ -4,19 +4,21 @@
 decoder, a writer that seeks) gets a local one: `staged` to read, `created` to write.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from tfrecords_tools import remote_path
 
 RemotePath = remote_path.RemotePath
 AnyPath: TypeAlias = Path | remote_path.RemotePath
+Answer = TypeVar("Answer")
 
 
 def path(text: str | os.PathLike[str] | RemotePath) -> AnyPath:
@@ -50,8 +52,24 @@ def entries(folder: AnyPath, pattern: str = "") -> list[AnyPath]:
     """
     # One branch a kind, so that neither is sorted with the other.
     if isinstance(folder, RemotePath):
-        return list(sorted(folder.glob(pattern) if pattern else folder.iterdir()))
+        return list(sorted(folder.glob(pattern)) if pattern else folder.children())
     return list(sorted(folder.glob(pattern) if pattern else folder.iterdir()))
+
+
+def ask(question: Callable[[AnyPath], Answer], paths: Sequence[AnyPath]) -> list[Answer]:
+    """Asks the same of many paths; where they are remote, of many at a time, since an answer takes its time.
+
+    Args:
+        question: About one path.
+        paths: All local or all remote.
+
+    Returns:
+        The answers, in order.
+    """
+    if not any(isinstance(path, RemotePath) for path in paths):
+        return [question(path) for path in paths]
+    with concurrent.futures.ThreadPoolExecutor(remote_path.REQUESTS) as pool:
+        return list(pool.map(question, paths))
 
 
 def local(text: str | os.PathLike[str], name: str) -> Path:

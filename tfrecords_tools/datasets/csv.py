@@ -49,7 +49,8 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         tested = folder.choose_test_groups(counts, settings.test_fraction, settings.seed)
         splits = (folder.SPLIT,)
         rows = [dataclasses.replace(row, roles=("test" if row.group in tested else "train",)) for row in rows]
-    found = [row for row in rows if (videos_dir / row.path).is_file()]
+    there = storage.ask(lambda path: path.is_file(), [videos_dir / row.path for row in rows])
+    found = [row for row, is_there in zip(rows, there, strict=True) if is_there]
     missing = tuple(
         listing.Missing(row.path, row.labels, f"{path.name} names it") for row in rows if row not in set(found)
     )

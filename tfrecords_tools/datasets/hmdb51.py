@@ -87,7 +87,7 @@ def find_split_files(splits_dir: storage.AnyPath) -> dict[tuple[str, str], stora
             "`splits_dir` must be the folder of the split files <class>_test_split<k>.txt. "
             f"Received: splits_dir={str(splits_dir)!r}"
         )
-    matches = (re.fullmatch(r"(.+)_test_split([1-9]\d*)\.txt", path.name) for path in storage.entries(splits_dir))
+    matches = (re.fullmatch(r"(.+)_test_split([1-9]\d*)\.txt", path.name) for path in storage.entries(splits_dir, "*"))
     found = {(match[1], match[2]): splits_dir / match[0] for match in matches if match}
     if not found:
         raise ValueError(f"{splits_dir} holds no split files. They must be named <class>_test_split<k>.txt")
