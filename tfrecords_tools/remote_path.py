@@ -136,23 +136,19 @@ class RemotePath:
 
     def exists(self) -> bool:
         """Whether there is such a file or folder."""
-        with _system_errors(self):
-            return self._gfile.exists(str(self))
+        return self._status() is not None
 
     def is_file(self) -> bool:
         """Whether there is such a file."""
-        try:
-            with _system_errors(self):
-                return not self._gfile.stat(str(self)).is_directory
-        except FileNotFoundError:
-            return False
+        found = self._status()
+        return found is not None and not found.is_directory
 
     def is_dir(self) -> bool:
         """Whether there is such a folder; in an object store, whether an object lies below it."""
         if self._is_dir is not None:
             return self._is_dir
-        with _system_errors(self):
-            return self._gfile.isdir(str(self))
+        found = self._status()
+        return found is not None and found.is_directory
 
     def stat(self) -> Status:
         """Gives size and time.
@@ -282,6 +278,13 @@ class RemotePath:
             while data := source.read(_CHUNK):
                 file.write(data)
 
+    def _status(self) -> Any:
+        try:
+            with _system_errors(self):
+                return self._gfile.stat(str(self))
+        except FileNotFoundError:
+            return None
+
     def _names(self) -> list["RemotePath"]:
         try:
             return sorted(self.iterdir())
@@ -340,6 +343,8 @@ def _system_errors(where: RemotePath) -> Iterator[None]:
     try:
         yield
     except tf.errors.NotFoundError as error:
+        if "libhdfs" in str(error):  # Hadoop's library, not the file.
+            raise OSError(errno.EIO, _first_line(error), str(where)) from error
         # S3 says this where nobody answers, too.
         reason = f"it is not there, or the storage does not answer: {_first_line(error)}"
         raise FileNotFoundError(errno.ENOENT, reason, str(where)) from error
