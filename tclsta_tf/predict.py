@@ -21,7 +21,7 @@ from tclsta_tf import flags as run_flags
 from tclsta_tf.prediction import classifier, overlay
 from tclsta_tf.reports import attention_figure, figures
 from tfrecords_tools import cli, storage, video
-from tfrecords_tools.datasets import listing
+from tfrecords_tools.datasets import disk
 from tfrecords_tools.flow import quantise
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model, e.g. run/export/1.")
@@ -63,7 +63,7 @@ def _videos(operands: Sequence[str]) -> Iterator[storage.AnyPath]:
         if not path.is_dir():
             yield path
             continue
-        files = (file for file in path.rglob("*") if file.suffix.lower() in listing.VIDEO_SUFFIXES)
+        files = (file for file in path.rglob("*") if file.suffix.lower() in disk.VIDEO_SUFFIXES)
         found = sorted(files, key=str)
         if not found:
             raise ValueError(f"{path} holds no video file")

@@ -4,11 +4,15 @@ Encoding is OpenCV's. Decoding is TensorFlow's and only TensorFlow's, in trainin
 alike: OpenCV's decoder gives slightly different pixels for the same JPEG, and scores would differ with them.
 """
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools.flow import quantise
+
+_IMAGES_AT_ONCE = 64
 
 
 def encode_frame(frame: np.ndarray, quality: int = 95) -> bytes:
@@ -71,6 +75,36 @@ def decode_fields(encoded: tf.Tensor, height: int | None = None, width: int | No
     rows = tf.shape(planes)[1] // 2 if height is None else height
     fields = tf.concat([planes[:, :rows], planes[:, rows:]], axis=-1)
     return tf.ensure_shape(fields, [None, height, width, 2])
+
+
+def find_damaged(
+    images: Sequence[bytes], decode: Callable[[tf.Tensor, int, int], tf.Tensor], height: int, width: int
+) -> list[int]:
+    """Decodes images to find those that do not decode.
+
+    Args:
+        images: JPEGs.
+        decode: `decode_frames` or `decode_fields`.
+        height: Height that frames must have, in pixels.
+        width: Width that they must have.
+
+    Returns:
+        Indices of those that are damaged or of another size.
+    """
+    damaged: list[int] = []
+    for start in range(0, len(images), _IMAGES_AT_ONCE):
+        part = list(images[start : start + _IMAGES_AT_ONCE])
+        if not _decodes(part, decode, height, width):
+            damaged += [start + i for i, image in enumerate(part) if not _decodes([image], decode, height, width)]
+    return damaged
+
+
+def _decodes(images: list[bytes], decode: Callable, height: int, width: int) -> bool:
+    try:
+        decode(tf.constant(images, tf.string), height, width)
+    except (tf.errors.InvalidArgumentError, ValueError):
+        return False
+    return True
 
 
 def _encode(image: np.ndarray, quality: int) -> bytes:

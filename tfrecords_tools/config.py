@@ -6,6 +6,9 @@ import math
 UCF_GROUP_PATTERN = r"^(.+_g\d+)_c\d+$"
 """Names like `v_Archery_g01_c03`, as UCF50 and UCF101 have them: the group is `v_Archery_g01`."""
 
+LAYOUTS = ("denseflow", "feichtenhofer", "tsn")
+"""Names of the layouts of extracted frames and flow; `extraction` knows their files."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RecordSettings:
@@ -61,6 +64,7 @@ class ListingSettings:
             whole match where there is none, names the group. A file that does not match is a group of its own.
         csv_file: The CSV file of dataset=csv.
         allow_missing: Whether to go on without videos that are on a list and not on disk.
+        frame_folders: Whether a video is a folder of frames, as `import_frames` takes them, and not a file.
     """
 
     dataset: str
@@ -72,6 +76,7 @@ class ListingSettings:
     group_pattern: str = UCF_GROUP_PATTERN
     csv_file: str = ""
     allow_missing: bool = False
+    frame_folders: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.test_fraction) and 0.0 < self.test_fraction < 1.0):
@@ -79,8 +84,39 @@ class ListingSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class ExtractionSettings:
+    """How frames and flow were extracted that `import_frames` takes in.
+
+    Attributes:
+        layout: Names of the files, one of `LAYOUTS`.
+        flow_dir: Folder of the flow; "" where it lies beside the frames.
+        bound: Pixels per frame that the bytes 0 and 255 stand for, > 0.
+        frame_rate: Frames per second of the videos, which extracted files do not tell.
+        surplus_flow: Which field is left out where there are as many as frames, "first" or "last"; "" for the one that
+            is usual with the layout.
+        reencode: Whether images may be decoded and encoded anew, where they cannot be taken as they are.
+    """
+
+    layout: str
+    flow_dir: str = ""
+    bound: float = 20.0
+    frame_rate: float = 25.0
+    surplus_flow: str = ""
+    reencode: bool = False
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"`layout` must be one of {list(LAYOUTS)}. Received: layout={self.layout!r}")
+        for name in ("bound", "frame_rate"):
+            if not (math.isfinite(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"`{name}` must be greater than 0. Received: {name}={value}")
+        if self.surplus_flow not in ("", "first", "last"):
+            raise ValueError(f"`surplus_flow` must be first or last. Received: surplus_flow={self.surplus_flow!r}")
+
+
+@dataclasses.dataclass(frozen=True)
 class ConvertConfig:
-    """One run of `tfrecords_tools.convert`.
+    """One run of `tfrecords_tools.convert` or `import_frames`.
 
     Attributes:
         listing: The videos.
@@ -90,6 +126,7 @@ class ConvertConfig:
         workers: Processes; 0 for one per processor core.
         scheduler: Address of the Dask cluster to work on, "tcp://host:port"; "" for processes on this machine.
         max_bad_videos: Videos that may fail to decode before the run counts as failed.
+        extraction: How the frames were extracted that are imported; None where videos are converted.
     """
 
     listing: ListingSettings
@@ -99,6 +136,7 @@ class ConvertConfig:
     workers: int = 0
     max_bad_videos: int = 0
     scheduler: str = ""
+    extraction: ExtractionSettings | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("videos_per_shard", 1), ("workers", 0), ("max_bad_videos", 0)):

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import tqdm
 
-from tfrecords_tools import cluster, config, manifest, shards, storage, video
+from tfrecords_tools import cluster, config, extraction, manifest, shards, storage, video
 from tfrecords_tools.datasets import listing
 from tfrecords_tools.flow import methods
 
@@ -75,6 +75,7 @@ def convert(
     workers: int = 0,
     seed: int = 0,
     scheduler: str = "",
+    extracted: config.ExtractionSettings | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Summary:
     """Converts a listing; run again after an interruption it makes only the shards that are not whole.
@@ -89,6 +90,7 @@ def convert(
         workers: Processes; 0 for one per core.
         seed: Fixes the order of the videos.
         scheduler: Address of the Dask cluster to work on; "" for processes on this machine.
+        extracted: How frames were extracted where videos are folders of them; None where they are files.
         announce: Is told where to watch the work.
 
     Returns:
@@ -98,12 +100,14 @@ def convert(
         ValueError: The settings are wrong, or the folder holds records of another listing or with other settings.
     """
     start = time.monotonic()
-    video.Resize.parse(record.resize)  # Both raise what is wrong before any work is done.
+    video.Resize.parse(record.resize)  # All raise what is wrong before any work is done.
     methods.make_flow(record.flow)
+    if extracted:
+        extraction.check(storage.local(videos.videos_dir, "frames_dir"), extracted)
     output_dir = storage.path(output_dir)
-    _claim(output_dir, videos, record, videos_per_shard, seed)
+    _claim(output_dir, videos, record, videos_per_shard, seed, extracted)
 
-    tasks = shards.plan(videos, output_dir, record, videos_per_shard, seed)
+    tasks = shards.plan(videos, output_dir, record, videos_per_shard, seed, extracted)
     results, to_do = [], []
     for task in tasks:
         if (result := shards.finished(task)) is None:
@@ -148,6 +152,7 @@ def _claim(
     record: config.RecordSettings,
     videos_per_shard: int,
     seed: int,
+    extracted: config.ExtractionSettings | None,
 ) -> None:
     """Notes what the folder is for, or checks that it is for the same."""
     content = [
@@ -166,6 +171,7 @@ def _claim(
         "listing": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "videos_per_shard": videos_per_shard,
         "seed": seed,
+        "extraction": dataclasses.asdict(extracted) if extracted else None,
     }
     work_dir = output_dir / shards.WORK_DIR
     path = work_dir / _RUN_FILE_NAME

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags as flags_lib
 
-from tfrecords_tools import cli, datasets, flags, storage
+from tfrecords_tools import cli, config, datasets, flags, storage
 
 
 def main(argv: Sequence[str]) -> None:
@@ -18,25 +18,39 @@ def main(argv: Sequence[str]) -> None:
     cli.reject_operands(argv)
     settings = flags.convert_config_from_flags()
     output_dir = storage.path(settings.output_dir)  # Tells what is wrong with it before the work of listing videos.
-    videos = datasets.list_videos(settings.listing)
-
     if flags_lib.FLAGS.dry_run:
+        videos = datasets.list_videos(settings.listing)
         from tfrecords_tools import estimation
 
         print(estimation.estimate(videos, output_dir, settings.record, settings.workers))
         return
+    convert(settings)
+
+
+def convert(settings: config.ConvertConfig) -> None:
+    """Makes the records and prints what was done.
+
+    Args:
+        settings: What to convert, or to import.
+
+    Raises:
+        ValueError: Something is wrong with the input; also, when all is done, where more videos than
+            `settings.max_bad_videos` are in quarantine.
+    """
+    videos = datasets.list_videos(settings.listing)
 
     # Loads TensorFlow, which takes longer than to find out that the input is not there.
     from tfrecords_tools import conversion
 
     summary = conversion.convert(
         videos,
-        output_dir,
+        settings.output_dir,
         settings.record,
         videos_per_shard=settings.videos_per_shard,
         workers=settings.workers,
         seed=settings.listing.seed,
         scheduler=settings.scheduler,
+        extracted=settings.extraction,
         announce=print,
     )
     print(summary)

@@ -121,7 +121,7 @@ def _convert(videos: listing.Listing, member: listing.Video, record: config.Reco
                 num_frames += 1
                 if num_frames <= _MAX_FRAMES:
                     frames.append(frame)
-        made = writer.make_record(frames, source.frame_rate, record, example_id=member.example_id)
+        made = writer.make_record(frames, source.frame_rate, record, writer.Description(member.example_id))
     except (video.VideoError, cv2.error):
         return None
     # With `positions` the cost does not grow with the length.

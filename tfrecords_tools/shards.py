@@ -5,13 +5,13 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from tfrecords_tools import config, manifest, record_file, schema, storage, video, writer
-from tfrecords_tools.datasets import listing
+from tfrecords_tools import config, extraction, manifest, record_file, schema, storage, video, writer
+from tfrecords_tools.datasets import disk, listing
 
 WORK_DIR = ".shards"
 """Folder inside the output folder for what a restart needs to know."""
@@ -46,6 +46,7 @@ class Task:
         videos: The videos, in the order of their records.
         labels: All classes, in the order of their indices.
         record: How a video becomes a record.
+        extraction: How frames were extracted where videos are folders of them; None where they are files.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Task:
     videos: tuple[listing.Video, ...]
     labels: tuple[str, ...]
     record: config.RecordSettings
+    extraction: config.ExtractionSettings | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,7 @@ def plan(
     record: config.RecordSettings,
     videos_per_shard: int,
     seed: int,
+    extracted: config.ExtractionSettings | None = None,
 ) -> list[Task]:
     """Distributes a listing over shards, which nothing but the listing and the seed decides.
 
@@ -85,6 +88,7 @@ def plan(
         record: How a video becomes a record.
         videos_per_shard: Largest number of videos in a shard; the shards of a partition are filled evenly.
         seed: Fixes the order, which mixes the classes inside each shard.
+        extracted: How frames were extracted where videos are folders of them; None where they are files.
 
     Returns:
         The shards to write.
@@ -103,6 +107,7 @@ def plan(
                     videos=tuple(mixed[i] for i in chosen),
                     labels=videos.labels,
                     record=record,
+                    extraction=extracted,
                 )
             )
     return tasks
@@ -181,27 +186,27 @@ def finished(task: Task) -> Result | None:
             return None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    if any(_fingerprint(task.videos_dir / bad.path) != bad.fingerprint for bad in bad_videos):
+    if any(_fingerprint(task, PurePosixPath(bad.path)) != bad.fingerprint for bad in bad_videos):
         return None
     return Result(shard, bad_videos)
 
 
 def _read(task: Task, member: listing.Video, spool_dir: Path) -> schema.VideoRecord:
+    description = writer.Description(
+        example_id=member.example_id,
+        media_id=disk.without_suffix(member.path.name),
+        data_path=str(member.path),
+        label_indices=tuple(task.labels.index(label) for label in member.labels),
+        label_strings=member.labels,
+        group=member.group,
+        segments=tuple((part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments),
+    )
+    if task.extraction:
+        frames_dir = storage.local(task.videos_dir, "frames_dir")
+        return extraction.make_record(frames_dir, task.extraction, task.record, description, spool_dir)
     with _staged(task.videos_dir / member.path) as path:
         source = video.read_video(path)
-        return writer.make_record(
-            source,
-            source.frame_rate,
-            task.record,
-            example_id=member.example_id,
-            media_id=member.path.stem,
-            data_path=str(member.path),
-            label_indices=[task.labels.index(label) for label in member.labels],
-            label_strings=member.labels,
-            group=member.group,
-            segments=[(part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments],
-            spool_dir=spool_dir,
-        )
+        return writer.make_record(source, source.frame_rate, task.record, description, spool_dir)
 
 
 @contextlib.contextmanager
@@ -224,7 +229,7 @@ def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
         path=str(member.path),
         label=",".join(member.labels),
         reason=" ".join(reason.split()),
-        fingerprint=_fingerprint(task.videos_dir / member.path),
+        fingerprint=_fingerprint(task, member.path),
     )
 
 
@@ -237,9 +242,16 @@ def _hash(path: storage.AnyPath) -> tuple[str, int]:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
-def _fingerprint(path: storage.AnyPath) -> str:
+def _fingerprint(task: Task, path: PurePosixPath) -> str:
+    """Gives sizes and time of a video's files, by which it is known whether anything has been done to them."""
+    folders: tuple[Path, ...] = ()
+    if task.extraction:
+        folders = extraction.folders(storage.local(task.videos_dir, "frames_dir"), path, task.extraction)
     try:
-        status = path.stat()
+        files: list[storage.AnyPath] = [file for folder in set(folders) for file in folder.iterdir()]
+        files = files or [task.videos_dir / path]
+        states = [file.stat() for file in files]
     except OSError:
         return ""
-    return f"{status.st_size} bytes, {status.st_mtime_ns}"
+    size, time = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    return f"{size} bytes, {time}" + (f", {len(files)} files" if folders else "")

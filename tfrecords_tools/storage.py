@@ -72,7 +72,7 @@ def ask(question: Callable[[AnyPath], Answer], paths: Sequence[AnyPath]) -> list
         return list(pool.map(question, paths))
 
 
-def local(text: str | os.PathLike[str], name: str) -> Path:
+def local(text: str | os.PathLike[str] | RemotePath, name: str) -> Path:
     """Gives a path that must be on this machine.
 
     Args:

@@ -8,11 +8,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tfrecords_tools import cluster, codec, manifest, record_file, schema, stacks, storage
-
-_IMAGES_AT_ONCE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,25 +232,10 @@ def _check_images(record: schema.VideoRecord) -> tuple[list[str], int]:
         ("frame", record.frames, codec.decode_frames),
         ("flow field", record.flow, codec.decode_fields),
     ):
-        for start in range(0, len(images), _IMAGES_AT_ONCE):
-            part = list(images[start : start + _IMAGES_AT_ONCE])
-            if _decodes(decode, part, record):
-                right += len(part)
-                continue
-            for index, image in enumerate(part, start):
-                if _decodes(decode, [image], record):
-                    right += 1
-                else:
-                    texts.append(f"{name} {index} is no JPEG of {record.width}x{record.height} pixels")
+        damaged = codec.find_damaged(images, decode, record.height, record.width)
+        texts += [f"{name} {index} is no JPEG of {record.width}x{record.height} pixels" for index in damaged]
+        right += len(images) - len(damaged)
     return texts, right
-
-
-def _decodes(decode: Callable, images: Sequence[bytes], record: schema.VideoRecord) -> bool:
-    try:
-        decode(tf.constant(images, tf.string), record.height, record.width)
-    except (tf.errors.InvalidArgumentError, ValueError):
-        return False
-    return True
 
 
 def _check_splits(made: manifest.Manifest, contents: Sequence[tuple[str, str, str]]) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """From decoded frames to a record: the one code path of conversion and of prediction."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,18 +14,39 @@ FLOW_BATCH = 16
 """Consecutive pairs whose flow is computed at once; this bounds the decoded frames that are held."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What is known of a video before it is read.
+
+    Attributes:
+        example_id: Unique name of the video.
+        media_id: Name of the file without folder and suffix.
+        data_path: Path of the file relative to the dataset's folder; also names the video in errors.
+        label_indices: Class indices.
+        label_strings: Class names, as many.
+        group: Group of the video.
+        segments: Start and end in seconds, class index and class name of each annotated segment.
+    """
+
+    example_id: str
+    media_id: str = ""
+    data_path: str = ""
+    label_indices: tuple[int, ...] = ()
+    label_strings: tuple[str, ...] = ()
+    group: str = ""
+    segments: tuple[tuple[float, float, int, str], ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Names the video in errors."""
+        return self.data_path or self.example_id
+
+
 def make_record(
     frames: Iterable[np.ndarray],
     frame_rate: float,
     settings: config.RecordSettings,
-    *,
-    example_id: str,
-    media_id: str = "",
-    data_path: str = "",
-    label_indices: Sequence[int] = (),
-    label_strings: Sequence[str] = (),
-    group: str = "",
-    segments: Sequence[tuple[float, float, int, str]] = (),
+    description: Description,
     spool_dir: Path | None = None,
 ) -> schema.VideoRecord:
     """Resizes and encodes frames, computes and encodes their flow.
@@ -35,13 +57,7 @@ def make_record(
             that they must be a sequence or a `video.VideoFile`, not an iterator.
         frame_rate: Frames per second.
         settings: Size, flow method, positions, quality.
-        example_id: Unique name of the video.
-        media_id: Name of the file without folder and suffix.
-        data_path: Path of the file relative to the dataset's folder; also names the video in errors.
-        label_indices: Class indices.
-        label_strings: Class names, as many.
-        group: Group of the video.
-        segments: Start and end in seconds, class index and class name of each annotated segment.
+        description: What else is known of the video.
         spool_dir: Folder for the JPEGs of long videos until the record is written; None keeps them in memory.
 
     Returns:
@@ -65,36 +81,61 @@ def make_record(
             height, width = stored.shape[:2]
         elif stored.shape[:2] != (height, width):
             raise video.VideoError(
-                data_path or example_id,
+                description.place,
                 f"its frames change from {width}x{height} to {stored.shape[1]}x{stored.shape[0]} pixels at frame "
                 f"{index}; a fixed `resize` such as 340x256 takes such a video",
             )
         encoder.add(index, stored)
     encoder.finish()
     if not encoder.frames:
-        raise video.VideoError(data_path or example_id, "it has no frames")
+        raise video.VideoError(description.place, "it has no frames")
 
-    num_frames = index + 1
+    return assemble(encoder.frames, encoder.fields, (height, width), index + 1, frame_rate, settings, description)
+
+
+def assemble(
+    frames: Sequence[bytes],
+    fields: Sequence[bytes],
+    size: tuple[int, int],
+    num_frames: int,
+    frame_rate: float,
+    settings: config.RecordSettings,
+    description: Description,
+) -> schema.VideoRecord:
+    """Makes a record of encoded images.
+
+    Args:
+        frames: RGB JPEGs of the frames that `settings.positions` asks for.
+        fields: Grey JPEGs, u above v, of the flow fields that it asks for.
+        size: Height and width of frames, in pixels.
+        num_frames: Number of frames of the video, stored or not.
+        frame_rate: Frames per second.
+        settings: `positions` is used.
+        description: What else is known of the video.
+
+    Returns:
+        The record.
+    """
     frame_indices, field_indices, starts = stacks.sparse_layout(num_frames, settings.positions)
     return schema.VideoRecord(
-        example_id=example_id,
-        media_id=media_id,
-        data_path=data_path,
-        label_indices=tuple(label_indices),
-        label_strings=tuple(label_strings),
-        group=group,
-        height=height,
-        width=width,
+        example_id=description.example_id,
+        media_id=description.media_id,
+        data_path=description.data_path,
+        label_indices=description.label_indices,
+        label_strings=description.label_strings,
+        group=description.group,
+        height=size[0],
+        width=size[1],
         frame_rate=frame_rate,
-        frames=encoder.frames if spool_dir else tuple(encoder.frames),
+        frames=frames if isinstance(frames, spool.Spool) else tuple(frames),
         frame_timestamps=_timestamps(frame_indices, frame_rate),
-        flow=encoder.fields if spool_dir else tuple(encoder.fields),
+        flow=fields if isinstance(fields, spool.Spool) else tuple(fields),
         flow_timestamps=_timestamps(field_indices, frame_rate),
         stack_starts=tuple(starts.tolist()),
-        segment_starts=tuple(round(1e6 * start) for start, _, _, _ in segments),
-        segment_ends=tuple(round(1e6 * end) for _, end, _, _ in segments),
-        segment_label_indices=tuple(index for _, _, index, _ in segments),
-        segment_label_strings=tuple(label for _, _, _, label in segments),
+        segment_starts=tuple(round(1e6 * start) for start, _, _, _ in description.segments),
+        segment_ends=tuple(round(1e6 * end) for _, end, _, _ in description.segments),
+        segment_label_indices=tuple(index for _, _, index, _ in description.segments),
+        segment_label_strings=tuple(label for _, _, _, label in description.segments),
     )
 
 

@@ -121,7 +121,7 @@ class Classifier:
         try:
             with storage.staged(path) as file:
                 source = video.read_video(file)
-                return writer.make_record(source, source.frame_rate, self._settings, example_id=path.name)
+                return writer.make_record(source, source.frame_rate, self._settings, writer.Description(path.name))
         except video.VideoError as error:
             raise video.VideoError(path, error.reason) from error  # by the name it was given
         except OSError as error:

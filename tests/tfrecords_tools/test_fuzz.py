@@ -4,11 +4,13 @@ import functools
 import struct
 from pathlib import Path
 
+import cv2
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from tfrecords_tools import record_file, schema
+from tfrecords_tools import jpeg, record_file, schema
 from tfrecords_tools.datasets import csv, hmdb51, thumos14, ucf101
 
 pytestmark = pytest.mark.slow
@@ -57,6 +59,18 @@ def _fuzz(parse, data: bytes, errors) -> None:
 
 def test_records():
     _fuzz(schema.deserialise, schema.serialise(_RECORD), ValueError)
+
+
+def test_jpegs():
+    plane = np.random.default_rng(0).integers(0, 256, (16, 24), np.uint8)
+    image = cv2.imencode(".jpg", plane)[1].tobytes()
+
+    def parse(data):
+        jpeg.read_size(data)
+        jpeg.join(data, data)
+        jpeg.join(image, data)
+
+    _fuzz(parse, image, jpeg.JpegError)
 
 
 def test_record_files(tmp_path):

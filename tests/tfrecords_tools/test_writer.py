@@ -32,7 +32,7 @@ def _stacks_from_record(record: schema.VideoRecord) -> np.ndarray:
 @pytest.mark.parametrize("num_frames", [2, 5, 17, 40])
 def test_stacks_of_a_record_equal_stacks_built_from_the_video(positions, num_frames, moving_texture):
     frames = moving_texture(num_frames, (1, 0), seed=5)
-    record = writer.make_record(frames, 25.0, _settings(positions=positions), example_id="a")
+    record = writer.make_record(frames, 25.0, _settings(positions=positions), writer.Description("a"))
     expected, fields, _ = stacks.sparse_layout(num_frames, positions)
     assert len(record.frames) == len(expected) and len(record.flow) == len(fields)
     np.testing.assert_array_equal(_stacks_from_record(record), _stacks_from_video(frames, expected.tolist()))
@@ -48,7 +48,9 @@ def test_sparse_records_compute_only_the_flow_they_store(moving_texture, monkeyp
     monkeypatch.setattr(
         writer.methods, "make_flow", lambda method, **_: lambda grey: (pairs.append(len(grey) - 1), dis(grey))[1]
     )
-    record = writer.make_record(moving_texture(100, (1, 0), seed=5), 25.0, _settings(positions=2), example_id="a")
+    record = writer.make_record(
+        moving_texture(100, (1, 0), seed=5), 25.0, _settings(positions=2), writer.Description("a")
+    )
     assert sum(pairs) == len(record.flow) == 20
     assert max(pairs) <= writer.FLOW_BATCH
 
@@ -71,7 +73,7 @@ def test_frames_are_taken_one_by_one(moving_texture):
             yield counted
             del counted
 
-    record = writer.make_record(stream(), 25.0, _settings(), example_id="a")
+    record = writer.make_record(stream(), 25.0, _settings(), writer.Description("a"))
     assert len(record.frames) == 60
     assert most < 60
 
@@ -81,12 +83,7 @@ def test_metadata_and_times(moving_texture):
         moving_texture(3, (1, 0), seed=5),
         30.0,
         _settings(resize="short_side=96"),
-        example_id="wave/a",
-        media_id="a",
-        data_path="wave/a.avi",
-        label_indices=[2],
-        label_strings=["wave"],
-        group="film",
+        writer.Description("wave/a", "a", "wave/a.avi", (2,), ("wave",), "film"),
     )
     assert (record.height, record.width, record.frame_rate) == (96, 128, 30.0)
     assert record.frame_timestamps == (0, 33333, 66667) and record.flow_timestamps == (0, 33333)
@@ -96,7 +93,7 @@ def test_metadata_and_times(moving_texture):
 
 def test_flow_is_in_pixels_at_stored_resolution(moving_texture):
     frames = moving_texture(2, (3, 0), seed=5, height=96, width=128)
-    record = writer.make_record(frames, 25.0, _settings(resize="256x96"), example_id="a")
+    record = writer.make_record(frames, 25.0, _settings(resize="256x96"), writer.Description("a"))
     stored = codec.decode_fields(list(record.flow)).numpy()[0, 16:-16, 40:-40]
     assert (stored[..., 0].mean() - 127.5) * 40 / 255 == pytest.approx(6.0, abs=0.4)  # Twice as wide: twice as fast.
 
@@ -104,7 +101,7 @@ def test_flow_is_in_pixels_at_stored_resolution(moving_texture):
 def test_one_frame_has_no_flow(moving_texture):
     for positions in (0, 4):
         record = writer.make_record(
-            moving_texture(1, (0, 0), seed=5), 25.0, _settings(positions=positions), example_id="a"
+            moving_texture(1, (0, 0), seed=5), 25.0, _settings(positions=positions), writer.Description("a")
         )
         assert len(record.frames) == 1 and record.flow == () and record.stack_starts == (0,)
 
@@ -112,19 +109,21 @@ def test_one_frame_has_no_flow(moving_texture):
 def test_no_frames_are_an_error():
     for positions in (0, 4):
         with pytest.raises(video.VideoError, match="no frames"):
-            writer.make_record([], 25.0, _settings(positions=positions), example_id="a")
+            writer.make_record([], 25.0, _settings(positions=positions), writer.Description("a"))
 
 
 def test_positions_refuse_an_iterator(moving_texture):
     with pytest.raises(ValueError, match="VideoFile where `positions`"):
-        writer.make_record(iter(moving_texture(3, (0, 0), seed=5)), 25.0, _settings(positions=2), example_id="a")
+        writer.make_record(
+            iter(moving_texture(3, (0, 0), seed=5)), 25.0, _settings(positions=2), writer.Description("a")
+        )
 
 
 def test_a_changing_size_is_an_error_only_where_it_would_be_stored(moving_texture):
     frames = [*moving_texture(3, (1, 0), seed=5), *moving_texture(3, (1, 0), seed=5, height=64, width=64)]
-    assert len(writer.make_record(frames, 25.0, _settings(), example_id="a").frames) == 6
+    assert len(writer.make_record(frames, 25.0, _settings(), writer.Description("a")).frames) == 6
     with pytest.raises(video.VideoError, match="change from 43x32 to 32x32 pixels at frame 3"):
-        writer.make_record(frames, 25.0, _settings(resize="short_side=32"), example_id="a")
+        writer.make_record(frames, 25.0, _settings(resize="short_side=32"), writer.Description("a"))
 
 
 @pytest.mark.parametrize(("resize", "expected"), [("short_side=40", True), ("64x48", False)])
@@ -133,5 +132,5 @@ def test_flow_knows_whether_sizes_vary(resize, expected, monkeypatch):
     make_flow = methods.make_flow
     monkeypatch.setattr(methods, "make_flow", lambda name, **kind: (asked.append(kind), make_flow(name, **kind))[1])
     frames = np.zeros((2, 48, 64, 3), np.uint8)
-    writer.make_record(frames, 25.0, config.RecordSettings(resize=resize, flow="dis"), example_id="x")
+    writer.make_record(frames, 25.0, config.RecordSettings(resize=resize, flow="dis"), writer.Description("x"))
     assert asked == [{"sizes_vary": expected}]

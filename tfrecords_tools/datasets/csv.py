@@ -16,7 +16,7 @@ import re
 from pathlib import PurePosixPath
 
 from tfrecords_tools import config, manifest, storage
-from tfrecords_tools.datasets import folder, listing
+from tfrecords_tools.datasets import disk, folder, listing
 
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
@@ -49,12 +49,14 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         tested = folder.choose_test_groups(counts, settings.test_fraction, settings.seed)
         splits = (folder.SPLIT,)
         rows = [dataclasses.replace(row, roles=("test" if row.group in tested else "train",)) for row in rows]
-    there = storage.ask(lambda path: path.is_file(), [videos_dir / row.path for row in rows])
-    found = [row for row, is_there in zip(rows, there, strict=True) if is_there]
-    missing = tuple(
-        listing.Missing(row.path, row.labels, f"{path.name} names it") for row in rows if row not in set(found)
-    )
-    return listing.Listing("csv", videos_dir, labels, splits, tuple(found), (), missing).check_missing(
+    found, missing = [], []
+    names = storage.ask(lambda path: _find_name(path, settings.frame_folders), [videos_dir / row.path for row in rows])
+    for row, name in zip(rows, names, strict=True):
+        if name is None:
+            missing.append(listing.Missing(row.path, row.labels, f"{path.name} names it"))
+        else:
+            found.append(dataclasses.replace(row, path=row.path.with_name(name)))
+    return listing.Listing("csv", videos_dir, labels, splits, tuple(found), (), tuple(missing)).check_missing(
         settings.allow_missing
     )
 
@@ -98,11 +100,19 @@ def read_rows(path: storage.AnyPath) -> tuple[tuple[str, ...], list[listing.Vide
         roles = tuple(row[column].strip().lower() for column in splits.values())
         if not set(manifest.ROLES).issuperset(roles):
             raise ValueError(f"{where}: the split must be one of {list(manifest.ROLES)}. Received: {list(roles)}")
-        example_id = str(video_path.with_suffix(""))
+        example_id = str(video_path.with_name(disk.without_suffix(video_path.name)))
         videos.append(
             listing.Video(example_id, video_path, labels, (row.get("group") or "").strip() or example_id, roles)
         )
     return tuple(splits), videos
+
+
+def _find_name(path: storage.AnyPath, frame_folders: bool) -> str | None:
+    """Gives the name of what is there: of the file, or of the folder of frames, which may lack the suffix."""
+    if not frame_folders:
+        return path.name if path.is_file() else None
+    candidates = (path.name, disk.without_suffix(path.name))
+    return next((name for name in candidates if path.with_name(name).is_dir()), None)
 
 
 def _split_columns(path: storage.AnyPath, columns: list[str]) -> dict[str, str]:

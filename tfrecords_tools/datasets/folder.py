@@ -6,10 +6,9 @@ The split is seeded, keeps groups together and holds the same share of every cla
 import collections
 import re
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 
-from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import listing
+from tfrecords_tools import config
+from tfrecords_tools.datasets import disk, listing
 
 SPLIT = "1"
 
@@ -39,27 +38,23 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             f"`group_pattern` must be a regular expression ({error}). "
             f"Received: group_pattern={settings.group_pattern!r}"
         ) from error
-    videos_dir = storage.path(settings.videos_dir)
-    labels = listing.list_classes(videos_dir, settings.classes)
-    files, ignored = {}, []
-    for label in labels:
-        files[label], others = listing.list_files(videos_dir, label)
-        ignored.extend(others)
-    groups = {path: _group(path, pattern) for paths in files.values() for path in paths}
-    counts = {label: collections.Counter(groups[path] for path in paths) for label, paths in files.items()}
+    found = disk.find(settings)
+    labels = found.choose_classes(settings.classes)
+    groups = {entry: _group(entry, pattern) for label in labels for entry in found.of_class(label)}
+    counts = {label: collections.Counter(groups[entry] for entry in found.of_class(label)) for label in labels}
     test_groups = choose_test_groups(counts, settings.test_fraction, settings.seed)
     videos = tuple(
         listing.Video(
-            example_id=str(path.with_suffix("")),
-            path=path,
-            labels=(label,),
-            group=groups[path],
-            roles=("test" if groups[path] in test_groups else "train",),
+            example_id=entry.example_id,
+            path=entry.path,
+            labels=(entry.label,),
+            group=group,
+            roles=("test" if group in test_groups else "train",),
         )
-        for label, paths in files.items()
-        for path in paths
+        for entry, group in groups.items()
     )
-    return listing.Listing("folder", videos_dir, labels, (SPLIT,), videos, tuple(ignored))
+    ignored = tuple(path for label in ("", *labels) for path in found.others.get(label, ()))
+    return listing.Listing("folder", found.root, labels, (SPLIT,), videos, ignored)
 
 
 def choose_test_groups(counts: Mapping[str, Mapping[str, int]], test_fraction: float, seed: int) -> set[str]:
@@ -120,8 +115,8 @@ def choose_test_groups(counts: Mapping[str, Mapping[str, int]], test_fraction: f
     return chosen
 
 
-def _group(path: PurePosixPath, pattern: re.Pattern) -> str:
-    match = pattern.search(path.stem)
+def _group(entry: disk.Entry, pattern: re.Pattern) -> str:
+    match = pattern.search(disk.without_suffix(entry.path.name))
     if match is None:
-        return str(path.with_suffix(""))
+        return entry.example_id
     return next((text for text in match.groups() if text is not None), match[0])

@@ -9,7 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import listing
+from tfrecords_tools.datasets import disk, listing
 
 ROLES = {"0": "unused", "1": "train", "2": "test"}
 
@@ -28,41 +28,46 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         ValueError: A folder or a split file is missing, a line cannot be read, a video on a list is not on disk.
     """
     videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
-    labels = listing.list_classes(videos_dir, settings.classes)
     split_files = find_split_files(splits_dir)
+    files = {key: read_split_file(path) for key, path in split_files.items()}
+    # By the names of the videos without suffix: copies of the set are often encoded anew, as .mp4.
+    lists = {key: {disk.without_suffix(name): role for name, role in roles.items()} for key, roles in files.items()}
+    class_of = {name: label for (label, _), roles in lists.items() for name in roles}
+    found = disk.find(settings, class_of.get)
+    labels = found.choose_classes(settings.classes)
     if not settings.classes and (without := sorted({label for label, _ in split_files} - set(labels))):
         raise ValueError(
             f"{splits_dir} has split files of classes without a folder in {videos_dir}: {_shorten(without)}. "
             "Add their videos, or name the classes to take with --classes"
         )
     splits = sorted({split for label, split in split_files if label in labels}, key=int)
-    videos, ignored, missing = [], [], []
+    videos, missing = [], []
+    ignored = list(found.others.get("", ()))
     for label in labels:
-        paths, others = listing.list_files(videos_dir, label)
-        ignored.extend(others)
-        names = {path.name for path in paths}
-        roles = {}
+        ignored.extend(found.others.get(label, ()))
         for split in splits or ["1"]:
             if (label, split) not in split_files:
                 raise ValueError(
                     f"{splits_dir / f'{label}_test_split{split}.txt'} is missing: every class needs a file for every "
                     "split. Add it, or leave the class out with --classes"
                 )
-            roles[split] = read_split_file(split_files[label, split])
-        listed = {name: split for split in reversed(splits) for name in roles[split]}
+        entries = {disk.without_suffix(entry.path.name): entry for entry in found.of_class(label)}
+        if len(entries) != len(found.of_class(label)):
+            raise ValueError(f"{videos_dir / label}: two videos have the same name, but for their suffix. Remove one")
+        listed = {name: split for split in reversed(splits) for name in files[label, split]}
         missing += [
             listing.Missing(PurePosixPath(label, name), (label,), f"{split_files[label, split]} names it")
             for name, split in sorted(listed.items())
-            if name not in names
+            if disk.without_suffix(name) not in entries
         ]
-        for path in paths:
+        for name, entry in entries.items():
             videos.append(
                 listing.Video(
-                    example_id=str(path.with_suffix("")),
-                    path=path,
+                    example_id=entry.example_id,
+                    path=entry.path,
                     labels=(label,),
-                    group=source_film(path, label),
-                    roles=tuple(roles[split].get(path.name, "unused") for split in splits),
+                    group=source_film(name, label),
+                    roles=tuple(lists[label, split].get(name, "unused") for split in splits),
                 )
             )
     return listing.Listing(
@@ -127,10 +132,10 @@ def read_split_file(path: storage.AnyPath) -> dict[str, str]:
     return roles
 
 
-def source_film(path: PurePosixPath, label: str) -> str:
+def source_film(name: str, label: str) -> str:
     """Gives the film a clip was taken from: what stands before `_<class>_` in its name, or else the whole name."""
-    film, separator, _ = path.stem.rpartition(f"_{label}_")
-    return film if separator else path.stem
+    film, separator, _ = name.rpartition(f"_{label}_")
+    return film if separator else name
 
 
 def _shorten(names: list[str]) -> str:

@@ -9,10 +9,6 @@ from pathlib import PurePosixPath
 
 from tfrecords_tools import manifest, storage
 
-VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
@@ -168,58 +164,6 @@ def seeded_order(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 
 
-def list_classes(videos_dir: storage.AnyPath, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Gives the class folders, sorted.
-
-    Args:
-        videos_dir: Folder of the class folders.
-        classes: Only these; empty for all.
-
-    Returns:
-        Their names; those with a leading dot are passed over.
-
-    Raises:
-        ValueError: The folder or a class is missing, or there are no classes.
-    """
-    if not videos_dir.is_dir():
-        raise ValueError(
-            f"`videos_dir` must be a folder. Received: videos_dir={str(videos_dir)!r}, which does not exist"
-        )
-    found = {path.name for path in videos_dir.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if not found:
-        raise ValueError(f"{videos_dir} holds no class folders. It must hold one folder of video files per class")
-    if missing := sorted(set(classes) - found):
-        raise ValueError(f"`classes` must be folders of {videos_dir}, which has {sorted(found)}. Received: {missing}")
-    return tuple(sorted(set(classes) or found))
-
-
-def list_files(videos_dir: storage.AnyPath, label: str) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
-    """Gives the video files of a class folder, and what else lies in it.
-
-    Args:
-        videos_dir: Folder of the class folders.
-        label: The class.
-
-    Returns:
-        Relative paths of the video files, by their suffix; relative paths of everything else but hidden files. Sorted.
-
-    Raises:
-        ValueError: There are no video files.
-    """
-    videos: list[PurePosixPath] = []
-    others: list[PurePosixPath] = []
-    for path in storage.entries(videos_dir / label):
-        if not path.name.startswith("."):
-            is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
-            (videos if is_video else others).append(PurePosixPath(label, path.name))
-    if not videos:
-        raise ValueError(
-            f"{videos_dir / label} holds no video files (known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}). "
-            "Add some, or leave the class out"
-        )
-    return videos, others
-
-
 def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: storage.AnyPath) -> tuple[str, ...]:
     """Gives the chosen ones of the classes that a file names, all where none is chosen, in the file's order.
 
@@ -231,35 +175,6 @@ def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: s
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"`classes` must be among those of {source}. Received: {unknown}.{hint}")
     return tuple(label for label in official if not chosen or label in chosen)
-
-
-def find_in_classes(
-    videos_dir: storage.AnyPath, labels: tuple[str, ...]
-) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
-    """Finds the video files of classes; the folder of a class may be spelled with other capitals.
-
-    Args:
-        videos_dir: Folder of the class folders.
-        labels: The classes. One without a folder has no videos.
-
-    Returns:
-        Relative paths by their lower-case form, and what else lies in the class folders.
-
-    Raises:
-        ValueError: The folder is missing, or two files differ by their capitals only.
-    """
-    lowered = {label.lower() for label in labels}
-    found: dict[str, PurePosixPath] = {}
-    ignored: list[PurePosixPath] = []
-    for folder in list_classes(videos_dir, ()):
-        if folder.lower() not in lowered:
-            continue
-        paths, others = list_files(videos_dir, folder)
-        ignored.extend(others)
-        for path in paths:
-            if (same := found.setdefault(str(path).lower(), path)) != path:
-                raise ValueError(f"{videos_dir}: {str(same)!r} and {str(path)!r} differ by capitals only. Remove one")
-    return found, ignored
 
 
 def read_lines(path: storage.AnyPath) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,6 @@ import collections
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +20,7 @@ import numpy as np
 import scipy.io
 
 from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import listing, ucf101
+from tfrecords_tools.datasets import disk, listing, ucf101
 
 SPLIT = "1"
 NUM_UCF101_VIDEOS = 13320
@@ -30,6 +29,7 @@ _META_FILES = {
     "test": ("test_set_meta.mat", "test_videos"),
 }
 _SEGMENT_FILES = {"validation": "_val.txt", "test": "_test.txt"}
+_NAMES = r"v_|video_(validation|test|background)_"
 _AMBIGUOUS = "Ambiguous"  # Stretches that annotators were not sure about; no class.
 
 
@@ -74,7 +74,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     all_labels = tuple(official[number] for number in sorted(official))
     labels = listing.choose_classes(all_labels, settings.classes, splits_dir)
     segments = read_segments(splits_dir, all_labels)
-    on_disk, ignored = _find(videos_dir)
+    on_disk, ignored = _find(settings)
 
     videos, missing = [], []
     for part, role in (("validation", "train"), ("test", "test")):
@@ -87,16 +87,17 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
                 missing.append(listing.Missing(PurePosixPath(entry.name), own, f"{file} names it"))
                 continue
             seen = tuple(segment for segment in segments.get(entry.name, ()) if segment.label in labels)
-            videos.append(_video(path, own, path.stem, role, seen))
+            videos.append(_video(path, own, entry.name, role, seen))
     label_of = {label.lower(): label for label in labels}
     num_trimmed = 0
     for name, path in sorted(on_disk.items()):
         if name.startswith("v_"):
             num_trimmed += 1
-            if label := label_of.get(path.parent.name.lower()):
-                videos.append(_video(path, (label,), ucf101.group_of(path), "train"))
+            # Folders of frames may lie without class folders.
+            if label := label_of.get(path.parent.name.lower()) or label_of.get(ucf101.class_in(name)):
+                videos.append(_video(path, (label,), ucf101.group_of(name), "train"))
         elif name.startswith("video_background_"):
-            videos.append(_video(path, (), path.stem, "unused"))
+            videos.append(_video(path, (), name, "unused"))
     notes = []
     if not settings.classes and num_trimmed != NUM_UCF101_VIDEOS:
         notes.append(f"{num_trimmed} videos of UCF101 to train on; the official set has {NUM_UCF101_VIDEOS}")
@@ -184,46 +185,56 @@ def _strings(value: Any) -> list[str]:
     return [str(item) for item in np.atleast_1d(value)]
 
 
-def _find(videos_dir: storage.AnyPath) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
-    """Finds the video files at any depth: relative paths by name without suffix, and what else is there."""
-    if not videos_dir.is_dir():
-        raise ValueError(
-            f"`videos_dir` must be a folder. Received: videos_dir={str(videos_dir)!r}, which does not exist"
-        )
+def _find(settings: config.ListingSettings) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+    """Finds the videos at any depth: relative paths by name without suffix, and what else is there."""
+    videos_dir = disk.check_folder(settings)
+    if isinstance(videos_dir, storage.RemotePath):
+        return _find_remote(videos_dir)
     found: dict[str, PurePosixPath] = {}
-    ignored = []
-    for path in _remote_files(videos_dir) if isinstance(videos_dir, storage.RemotePath) else _local_files(videos_dir):
-        known = re.match(r"v_|video_(validation|test|background)_", path.stem)
-        if not known or path.suffix.lower() not in listing.VIDEO_SUFFIXES:
-            ignored.append(path)
-        elif path.stem in found:
-            raise ValueError(f"{videos_dir}: two files are {path.stem!r}: {found[path.stem]} and {path}. Remove one")
-        else:
-            found[path.stem] = path
-    return found, ignored
-
-
-def _local_files(videos_dir: Path) -> Iterator[PurePosixPath]:
-    visited = set()
+    ignored, visited = [], set()
     for folder, folders, files in os.walk(videos_dir, followlinks=True):
         if (real := os.path.realpath(folder)) in visited:  # A link that leads back would be followed for ever.
             folders.clear()
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            if not file.startswith("."):
-                yield PurePosixPath(Path(folder, file).relative_to(videos_dir))
+        for item in sorted(folders if settings.frame_folders else files):
+            path = PurePosixPath(Path(folder, item).relative_to(videos_dir))
+            name = disk.without_suffix(item)
+            if item.startswith("."):
+                continue
+            known = re.match(_NAMES, name)
+            if not known or not disk.is_video(Path(folder, item), settings.frame_folders):
+                if not settings.frame_folders:
+                    ignored.append(path)
+            elif name in found:
+                raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
+            else:
+                found[name] = path
+        if settings.frame_folders:
+            folders[:] = [name for name in folders if not disk.is_video(Path(folder, name), frame_folders=True)]
+    return found, ignored
 
 
-def _remote_files(videos_dir: storage.RemotePath) -> Iterator[PurePosixPath]:
+def _find_remote(videos_dir: storage.RemotePath) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+    found: dict[str, PurePosixPath] = {}
+    ignored = []
     for file in videos_dir.rglob("*"):
         path = file.relative_to(videos_dir)
-        if not any(part.startswith(".") for part in path.parts) and not file.is_dir():
-            yield path
+        if any(part.startswith(".") for part in path.parts) or file.is_dir():
+            continue
+        name = disk.without_suffix(path.name)
+        if not re.match(_NAMES, name) or not disk.is_video(file, frame_folders=False):
+            ignored.append(path)
+        elif name in found:
+            raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
+        else:
+            found[name] = path
+    return found, ignored
 
 
 def _video(
     path: PurePosixPath, labels: tuple[str, ...], group: str, role: str, segments: tuple[listing.Segment, ...] = ()
 ) -> listing.Video:
-    return listing.Video(str(path.with_suffix("")), path, labels, group, (role,), segments)
+    example_id = str(path.with_name(disk.without_suffix(path.name)))
+    return listing.Video(example_id, path, labels, group, (role,), segments)

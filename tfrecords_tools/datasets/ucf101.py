@@ -9,7 +9,7 @@ import re
 from pathlib import PurePosixPath
 
 from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import listing
+from tfrecords_tools.datasets import disk, listing
 
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
@@ -35,25 +35,25 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     labels = listing.choose_classes(official, settings.classes, splits_dir / "classInd.txt")
     roles = _read_roles(splits_dir, official)
     splits = tuple(sorted(roles, key=int))
-    on_disk, ignored = listing.find_in_classes(videos_dir, labels)
     label_of = {label.lower(): label for label in labels}
+    on_disk, ignored = disk.find(settings, lambda name: label_of.get(class_in(name))).by_name(labels)
 
     wanted: dict[str, PurePosixPath] = {}  # Lower-case path to the path as the lists spell it.
     for members in roles.values():
         for path in members:
             if path.parent.name.lower() in label_of:
-                wanted.setdefault(str(path).lower(), path)
+                wanted.setdefault(_key(path), path)
     missing = [path for key, path in wanted.items() if key not in on_disk]
-    lowered = {split: {str(path).lower(): role for path, role in members.items()} for split, members in roles.items()}
+    lowered = {split: {_key(path): role for path, role in members.items()} for split, members in roles.items()}
     videos = tuple(
         listing.Video(
-            example_id=str(path.with_suffix("")),
-            path=path,
-            labels=(label_of[path.parent.name.lower()],),
-            group=group_of(path),
+            example_id=entry.example_id,
+            path=entry.path,
+            labels=(label_of[entry.label.lower()],),
+            group=group_of(disk.without_suffix(entry.path.name)),
             roles=tuple(lowered[split].get(key, "unused") for split in splits),
         )
-        for key, path in on_disk.items()
+        for key, entry in on_disk.items()
     )
     missing_videos = tuple(
         listing.Missing(path, (label_of[path.parent.name.lower()],), "it is on the official lists") for path in missing
@@ -120,10 +120,21 @@ def read_list(path: storage.AnyPath, labels: tuple[str, ...]) -> list[PurePosixP
     return list(paths)
 
 
-def group_of(path: PurePosixPath) -> str:
-    """Gives the source of a clip, `v_Archery_g01` of `v_Archery_g01_c03.avi`; a name of another form is its own."""
-    match = re.fullmatch(r"(.+_g\d+)_c\d+", path.stem)
-    return match[1] if match else path.stem
+def group_of(name: str) -> str:
+    """Gives the source of a clip, `v_Archery_g01` of `v_Archery_g01_c03`; a name of another form is its own."""
+    match = re.fullmatch(r"(.+_g\d+)_c\d+", name)
+    return match[1] if match else name
+
+
+def class_in(name: str) -> str:
+    """Gives the class in a name like `v_Archery_g01_c03`, in lower case; "" where there is none."""
+    match = re.fullmatch(r"v_(.+)_g\d+_c\d+", name.lower())
+    return match[1] if match else ""
+
+
+def _key(path: PurePosixPath) -> str:
+    """What two spellings of a video have in common: capitals and the suffix may differ."""
+    return f"{path.parent.name}/{disk.without_suffix(path.name)}".lower()
 
 
 def _read_roles(splits_dir: storage.AnyPath, labels: tuple[str, ...]) -> dict[str, dict[PurePosixPath, str]]:

@@ -8,9 +8,10 @@ import collections
 import re
 
 from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import listing
+from tfrecords_tools.datasets import disk, listing
 
 PUBLISHED = {"videos": 6618, "classes": 50, "groups": 25}
+_NAME = re.compile(r"v_(?P<label>.+)_g(?P<group>\d+)_c\d+", re.IGNORECASE)
 
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
@@ -31,27 +32,30 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             f"Received: splits_dir={settings.splits_dir!r}"
         )
     videos_dir = storage.path(settings.videos_dir)
-    labels = listing.list_classes(videos_dir, settings.classes)
-    on_disk, ignored = listing.find_in_classes(videos_dir, labels)
+    found = disk.find(settings, _class_in)
+    labels = found.choose_classes(settings.classes)
+    on_disk, ignored = found.by_name(labels)
     groups = {}
-    for path in on_disk.values():
-        match = re.fullmatch(r"v_.+_g(\d+)_c\d+", path.stem, re.IGNORECASE)
+    for entry in on_disk.values():
+        match = _NAME.fullmatch(disk.without_suffix(entry.path.name))
         if not match:
-            raise ValueError(f"{videos_dir / path}: its name must tell the group, like v_Basketball_g01_c02. Rename it")
-        groups[path] = int(match[1])
+            raise ValueError(
+                f"{videos_dir / entry.path}: its name must tell the group, like v_Basketball_g01_c02. Rename it"
+            )
+        groups[entry] = int(match["group"])
     numbers = sorted(set(groups.values()))
     if len(numbers) < 2:
         raise ValueError(f"{videos_dir} must hold at least two groups, one to leave out. Received: {numbers}")
     videos = tuple(
         listing.Video(
-            example_id=str(path.with_suffix("")),
-            path=path,
-            labels=(path.parent.name,),
-            group=f"g{groups[path]:02d}",
-            roles=tuple("test" if groups[path] == number else "train" for number in numbers),
-            partition=f"g{groups[path]:02d}",
+            example_id=entry.example_id,
+            path=entry.path,
+            labels=(entry.label,),
+            group=f"g{groups[entry]:02d}",
+            roles=tuple("test" if groups[entry] == number else "train" for number in numbers),
+            partition=f"g{groups[entry]:02d}",
         )
-        for path in on_disk.values()
+        for entry in on_disk.values()
     )
     notes = []
     if not settings.classes:
@@ -70,3 +74,8 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     return listing.Listing(
         "ucf50", videos_dir, labels, tuple(map(str, numbers)), videos, tuple(ignored), notes=tuple(notes)
     )
+
+
+def _class_in(name: str) -> str | None:
+    match = _NAME.fullmatch(name)
+    return match["label"] if match else None

@@ -57,37 +57,6 @@ def test_a_wrong_listing_is_refused(videos, labels, message):
         _listing(*videos, labels=labels)
 
 
-def test_class_folders_are_listed_without_hidden_ones(tmp_path):
-    for name in ("wave", "jump", ".git"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "readme.txt").touch()
-    assert listing.list_classes(tmp_path, ()) == ("jump", "wave")
-    assert listing.list_classes(tmp_path, ("wave",)) == ("wave",)
-    with pytest.raises(ValueError, match=r"`classes` must be folders of .*\['jump', 'wave'\].*Received: \['run'\]"):
-        listing.list_classes(tmp_path, ("run", "wave"))
-    with pytest.raises(ValueError, match="does not exist"):
-        listing.list_classes(tmp_path / "nowhere", ())
-    with pytest.raises(ValueError, match="no class folders"):
-        listing.list_classes(tmp_path / "wave", ())
-
-
-def test_files_are_told_apart_and_nothing_but_hidden_ones_is_lost(tmp_path):
-    (tmp_path / "wave" / "more").mkdir(parents=True)
-    for name in ("b.AVI", "a.mp4", "notes.txt", ".DS_Store"):
-        (tmp_path / "wave" / name).touch()
-    (tmp_path / "wave" / "broken_link.mkv").symlink_to("nowhere")
-    videos, others = listing.list_files(tmp_path, "wave")
-    assert [str(path) for path in videos] == ["wave/a.mp4", "wave/b.AVI", "wave/broken_link.mkv"]
-    assert [str(path) for path in others] == ["wave/more", "wave/notes.txt"]
-
-
-def test_an_empty_class_is_refused(tmp_path):
-    (tmp_path / "wave").mkdir()
-    (tmp_path / "wave" / "notes.txt").touch()
-    with pytest.raises(ValueError, match="wave holds no video files.*leave the class out"):
-        listing.list_files(tmp_path, "wave")
-
-
 def test_seeded_order_is_the_same_everywhere():
     names = ["a", "b", "c", "d", "e"]
     # Fixed values: another order would change the shards of existing records.

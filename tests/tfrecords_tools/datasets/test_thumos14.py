@@ -100,7 +100,7 @@ def test_what_is_wrong_is_refused(thumos):
     videos_dir, lists_dir = thumos
     (videos_dir / "copy").mkdir()
     (videos_dir / "copy" / "video_test_0000001.avi").touch()
-    with pytest.raises(ValueError, match="two files are .video_test_0000001.*Remove one"):
+    with pytest.raises(ValueError, match="two videos are .video_test_0000001.*Remove one"):
         _list(thumos)
     (videos_dir / "copy" / "video_test_0000001.avi").unlink()
     path = lists_dir / "temporal_annotations_test" / "Diving_test.txt"
