@@ -7,7 +7,6 @@ Finished steps are skipped and a broken one goes on where it stopped, so the way
 picks some of these rows.
 """
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -18,7 +17,7 @@ from tclsta_tf.recipes import export as export_lib
 from tclsta_tf.recipes import report, steps
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution
-from tfrecords_tools import cli
+from tfrecords_tools import cli, storage
 
 _ABLATION = flags.DEFINE_bool("ablation", False, "Train every attention variant: none, sa, ta and sta.")
 _VARIANTS = flags.DEFINE_list("variants", [], "Attention variants to train beside --attention, e.g. --variants=none.")
@@ -34,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
         if variant not in config.ATTENTION_VARIANTS:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
     table: list[str] = []
-    exported: list[pathlib.Path] = []
+    exported: list[storage.AnyPath] = []
     last = [
         steps.Step("evaluate", lambda: table.append(report.evaluate_and_report(run))),
         steps.Step("export", lambda: exported.append(export_lib.export(run, run.workdir / "export", keep_equal=True))),

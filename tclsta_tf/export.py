@@ -5,7 +5,6 @@ python -m tclsta_tf.export --workdir=run --output_dir=model
 The model is <output_dir>/1: signatures and files are described in README.md.
 """
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -14,7 +13,7 @@ from tclsta_tf import flags as run_flags
 from tclsta_tf.recipes import export as export_lib
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution
-from tfrecords_tools import cli
+from tfrecords_tools import cli, storage
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the exported model; version 1 is made inside.")
 
@@ -22,7 +21,7 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the exported mo
 def main(argv: Sequence[str]) -> None:
     """Exports the run."""
     cli.reject_operands(argv)
-    output_dir = pathlib.Path(run_flags.require(_OUTPUT_DIR.name))
+    output_dir = storage.path(run_flags.require(_OUTPUT_DIR.name))
     run = run_lib.Run(**run_flags.run_arguments(needs_data=False))
     distribution.prepare_devices(run.config.device.logical_cpus)
     print(f"model: {export_lib.export(run, output_dir)}")

@@ -7,13 +7,13 @@ value, or one for each stage of the training: `--static_steps=15000,30000,10000`
 
 import dataclasses
 import inspect
-import pathlib
 import re
 from typing import Any
 
 from absl import flags
 
 from tclsta_tf import config
+from tfrecords_tools import storage
 
 flags.disclaim_key_flags()  # the commands' own --help shall list these
 
@@ -59,14 +59,14 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         values: parsed flags.
         needs_data: whether the command cannot do without the records.
     """
-    names = _inherit(values, pathlib.Path(require("workdir", values)))
+    names = _inherit(values, storage.path(require("workdir", values)))
     if values["data_dir"].value:
         # Saved for later commands, which may be run from another folder.
-        values["data_dir"].value = str(pathlib.Path(values["data_dir"].value).absolute())
+        values["data_dir"].value = str(storage.path(values["data_dir"].value).absolute())
     return {
         "config": config_from_flags(values),
-        "data_dir": pathlib.Path(require("data_dir", values) if needs_data else values["data_dir"].value or ""),
-        "workdir": pathlib.Path(values["workdir"].value),
+        "data_dir": storage.path(require("data_dir", values) if needs_data else values["data_dir"].value or ""),
+        "workdir": storage.path(values["workdir"].value),
         "flags": "".join(f"{values[name].serialize()}\n" for name in names if values[name].value is not None),
     }
 
@@ -83,11 +83,11 @@ def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
     return value
 
 
-def _inherit(values: flags.FlagValues, workdir: pathlib.Path) -> list[str]:
+def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:
     """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last; returns their names."""
     before = flags.FlagValues()
     define_run_flags(before)
-    saved = sorted(workdir.glob("*/flags.cfg"), key=lambda path: path.stat().st_mtime)
+    saved = sorted(storage.entries(workdir, "*/flags.cfg"), key=lambda path: path.stat().st_mtime)
     if saved:
         before([str(saved[-1]), *saved[-1].read_text().splitlines()])
     for name in before:

@@ -10,7 +10,6 @@ attention over time, a .png as a strip of frames.
 """
 
 import json
-import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from tclsta_tf import config
 from tclsta_tf import flags as run_flags
 from tclsta_tf.prediction import classifier, overlay
 from tclsta_tf.reports import attention_figure, figures
-from tfrecords_tools import cli, video
+from tfrecords_tools import cli, storage, video
 from tfrecords_tools.datasets import disk
 from tfrecords_tools.flow import quantise
 
@@ -33,13 +32,13 @@ _TOP = flags.DEFINE_integer("top", 5, "Classes shown per video.", lower_bound=1)
 
 def main(argv: Sequence[str]) -> int:
     """Classifies every operand; returns 1 where a video could not be read."""
-    folder = run_flags.require(_MODEL.name)
+    folder = storage.path(run_flags.require(_MODEL.name))
     paths = list(_videos(argv[1:]))
     if not paths:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
     if _OVERLAY.value and len(paths) > 1:
         raise app.UsageError(f"--overlay takes one video, not {len(paths)}")
-    if _OVERLAY.value and pathlib.Path(_OVERLAY.value).suffix not in (".png", *video.CODECS):
+    if _OVERLAY.value and storage.path(_OVERLAY.value).suffix not in (".png", *video.CODECS):
         raise app.UsageError(f"--overlay must end in .png, {' or '.join(video.CODECS)}, not {_OVERLAY.value}")
     model = classifier.Classifier(folder)
     failed = 0
@@ -58,13 +57,14 @@ def main(argv: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def _videos(operands: Sequence[str]) -> Iterator[pathlib.Path]:
+def _videos(operands: Sequence[str]) -> Iterator[storage.AnyPath]:
     for operand in operands:
-        path = pathlib.Path(operand)
+        path = storage.path(operand)
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in disk.VIDEO_SUFFIXES)
+        files = (file for file in path.rglob("*") if file.suffix.lower() in disk.VIDEO_SUFFIXES)
+        found = sorted(files, key=str)
         if not found:
             raise ValueError(f"{path} holds no video file")
         yield from found
@@ -113,7 +113,8 @@ def _write_overlay(prediction: classifier.Prediction, crop_size: int) -> None:
         title=prediction.path.name,
         predicted_label=prediction.top(1)[0][0],
     )
-    pathlib.Path(_OVERLAY.value).write_bytes(figures.to_png(attention_figure.draw(video_attention), dpi=100))
+    with storage.created(storage.path(_OVERLAY.value)) as partial:
+        partial.write_bytes(figures.to_png(attention_figure.draw(video_attention), dpi=100))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,13 @@
 """What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
 
+import importlib.util
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,3 +111,54 @@ def tiny_records(tmp_path_factory, tiny_videos) -> Path:
         listing, output_dir, config.RecordSettings(resize="64x48", flow="dis"), videos_per_shard=4, workers=1
     )
     return output_dir
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory):
+    """Address of an S3 server on this machine, which the environment points to for as long as the tests run."""
+    for name, stack in (("tensorflow_io", "the latest stack has none"), ("moto", "see requirements-dev.txt")):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed ({stack})")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = open(tmp_path_factory.mktemp("s3") / "log.txt", "wb")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=log, stderr=log)
+    endpoint = f"http://127.0.0.1:{port}"
+    with log, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "S3_ENDPOINT": endpoint,
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+        }.items():
+            patch.setenv(name, value)
+        try:
+            _wait_for(endpoint, server)
+            yield endpoint
+        finally:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture
+def bucket(s3_endpoint, request) -> str:
+    """A bucket of the test's own, "s3://name"."""
+    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:40].lower().strip("-")
+    name = f"{name}-{os.urandom(4).hex()}"
+    urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT"), timeout=10).close()
+    return f"s3://{name}"
+
+
+def _wait_for(endpoint: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(endpoint, timeout=5).close()
+            return
+        except urllib.error.URLError:
+            assert server.poll() is None and time.monotonic() < deadline, "the S3 server did not start"
+            time.sleep(0.1)

@@ -6,15 +6,15 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import tqdm
 
-from tfrecords_tools import cluster, config, extraction, manifest, shards, video
+from tfrecords_tools import cluster, config, extraction, manifest, shards, storage, video
 from tfrecords_tools.datasets import listing
 from tfrecords_tools.flow import methods
 
@@ -68,7 +68,7 @@ class Summary:
 
 def convert(
     videos: listing.Listing,
-    output_dir: str | Path,
+    output_dir: str | os.PathLike | storage.RemotePath,
     record: config.RecordSettings,
     *,
     videos_per_shard: int = 32,
@@ -103,8 +103,8 @@ def convert(
     video.Resize.parse(record.resize)  # All raise what is wrong before any work is done.
     methods.make_flow(record.flow)
     if extracted:
-        extraction.check(videos.videos_dir, extracted)
-    output_dir = Path(output_dir)
+        extraction.check(storage.local(videos.videos_dir, "frames_dir"), extracted)
+    output_dir = storage.path(output_dir)
     _claim(output_dir, videos, record, videos_per_shard, seed, extracted)
 
     tasks = shards.plan(videos, output_dir, record, videos_per_shard, seed, extracted)
@@ -147,7 +147,7 @@ def convert(
 
 
 def _claim(
-    output_dir: Path,
+    output_dir: storage.AnyPath,
     videos: listing.Listing,
     record: config.RecordSettings,
     videos_per_shard: int,
@@ -198,7 +198,7 @@ def _count(result: shards.Result) -> int:
 
 
 def _write_quarantine(
-    output_dir: Path, bad_videos: tuple[shards.BadVideo, ...], missing: tuple[listing.Missing, ...]
+    output_dir: storage.AnyPath, bad_videos: tuple[shards.BadVideo, ...], missing: tuple[listing.Missing, ...]
 ) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 
 from absl import flags as flags_lib
 
-from tfrecords_tools import cli, config, datasets, flags
+from tfrecords_tools import cli, config, datasets, flags, storage
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the command."""
     cli.reject_operands(argv)
     settings = flags.convert_config_from_flags()
+    output_dir = storage.path(settings.output_dir)  # Tells what is wrong with it before the work of listing videos.
     if flags_lib.FLAGS.dry_run:
         videos = datasets.list_videos(settings.listing)
         from tfrecords_tools import estimation
 
-        print(estimation.estimate(videos, settings.output_dir, settings.record, settings.workers))
+        print(estimation.estimate(videos, output_dir, settings.record, settings.workers))
         return
     convert(settings)
 

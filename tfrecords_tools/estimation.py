@@ -1,13 +1,14 @@
 """How long a conversion will take and how much disk it needs, from a sample of its videos."""
 
 import dataclasses
+import os
 import shutil
 import time
 from pathlib import Path
 
 import cv2
 
-from tfrecords_tools import cluster, config, schema, video, writer
+from tfrecords_tools import cluster, config, schema, storage, video, writer
 from tfrecords_tools.datasets import listing
 
 SAMPLE = 5
@@ -25,7 +26,7 @@ class Estimate:
         record_bytes: Size that the records will have.
         seconds: Duration with `workers` processes.
         workers: Number of processes.
-        free_bytes: Room on the disk of the output folder.
+        free_bytes: Room on the disk of the output folder; None on remote storage.
     """
 
     videos: int
@@ -34,16 +35,17 @@ class Estimate:
     record_bytes: int
     seconds: float
     workers: int
-    free_bytes: int
+    free_bytes: int | None
 
     def __str__(self) -> str:
+        free = "" if self.free_bytes is None else f"; {_size(self.free_bytes)} are free"
         lines = [
             f"{self.videos} videos, {_size(self.input_bytes)} of video files; {self.sampled} of them converted to find "
             "out:",
-            f"  records need about {_size(self.record_bytes)} of disk; {_size(self.free_bytes)} are free",
+            f"  records need about {_size(self.record_bytes)} of disk{free}",
             f"  the conversion takes about {_duration(self.seconds)} with {self.workers} worker(s) like this one",
         ]
-        if self.record_bytes > self.free_bytes:
+        if self.free_bytes is not None and self.record_bytes > self.free_bytes:
             lines.append(
                 "  that is more than is free: take another --output_dir, fewer --positions, or a smaller --resize"
             )
@@ -51,7 +53,10 @@ class Estimate:
 
 
 def estimate(
-    videos: listing.Listing, output_dir: str | Path, record: config.RecordSettings, workers: int = 0
+    videos: listing.Listing,
+    output_dir: str | os.PathLike | storage.RemotePath,
+    record: config.RecordSettings,
+    workers: int = 0,
 ) -> Estimate:
     """Converts some videos, of spread sizes, in memory, and scales time and size up by the sizes of the files.
 
@@ -67,7 +72,8 @@ def estimate(
     Raises:
         ValueError: None of the sampled videos can be read.
     """
-    sizes = {member: _file_size(videos.location(member)) for member in videos.videos}
+    locations = [videos.location(member) for member in videos.videos]
+    sizes = dict(zip(videos.videos, storage.ask(_file_size, locations), strict=True))
     by_size = sorted(videos.videos, key=lambda member: (sizes[member], member.example_id))
     count = min(SAMPLE, len(by_size))
     chosen = [by_size[(2 * i + 1) * len(by_size) // (2 * count)] for i in range(count)]
@@ -101,7 +107,7 @@ def estimate(
         record_bytes=round(made_bytes * total / taken_bytes),
         seconds=start_up + seconds * total / taken_bytes / workers,
         workers=workers,
-        free_bytes=shutil.disk_usage(_existing(Path(output_dir))).free,
+        free_bytes=_free_bytes(storage.path(output_dir)),
     )
 
 
@@ -109,11 +115,12 @@ def _convert(videos: listing.Listing, member: listing.Video, record: config.Reco
     """Gives the size of a video's record, and the share of the video it was made of; None for a bad video."""
     try:
         frames, num_frames = [], 0
-        source = video.read_video(videos.location(member))
-        for frame in source:
-            num_frames += 1
-            if num_frames <= _MAX_FRAMES:
-                frames.append(frame)
+        with storage.staged(videos.location(member)) as path:
+            source = video.read_video(path)
+            for frame in source:
+                num_frames += 1
+                if num_frames <= _MAX_FRAMES:
+                    frames.append(frame)
         made = writer.make_record(frames, source.frame_rate, record, writer.Description(member.example_id))
     except (video.VideoError, cv2.error):
         return None
@@ -122,11 +129,15 @@ def _convert(videos: listing.Listing, member: listing.Video, record: config.Reco
     return len(schema.serialise(made)), share
 
 
-def _file_size(path: Path) -> int:
+def _file_size(path: storage.AnyPath) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _free_bytes(folder: storage.AnyPath) -> int | None:
+    return None if isinstance(folder, storage.RemotePath) else shutil.disk_usage(_existing(folder)).free
 
 
 def _existing(path: Path) -> Path:

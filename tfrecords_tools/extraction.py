@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import codec, config, jpeg, schema, spool, stacks, video, writer
+from tfrecords_tools import codec, config, jpeg, schema, spool, stacks, storage, video, writer
 from tfrecords_tools.datasets import disk
 
 
@@ -82,7 +82,7 @@ def folders(frames_dir: Path, path: PurePosixPath, settings: config.ExtractionSe
         path: The video's folder in it.
         settings: How it was extracted.
     """
-    flow_dir = Path(settings.flow_dir) if settings.flow_dir else frames_dir
+    flow_dir = storage.local(settings.flow_dir, "flow_dir") if settings.flow_dir else frames_dir
     of_u, of_v = (flow_dir / folder / path for folder, _ in LAYOUTS[settings.layout].flow)
     return frames_dir / path, of_u, of_v
 

@@ -6,12 +6,11 @@ prints settings, partitions, the keys of a record, a histogram of lengths and th
 sheet of frames with their flow (`contact_sheet.png` in the current folder unless --output says otherwise).
 """
 
-import pathlib
 from collections.abc import Sequence
 
 from absl import app, flags
 
-from tfrecords_tools import cli
+from tfrecords_tools import cli, storage
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -24,15 +23,15 @@ def main(argv: Sequence[str]) -> None:
     """Runs the command."""
     if len(argv) != 2:
         raise app.UsageError(f"one folder is wanted, {len(argv) - 1} given: python -m tfrecords_tools.inspect RECORDS")
-    output = pathlib.Path(flags.FLAGS.output)
+    data_dir, output = storage.path(argv[1]), storage.path(flags.FLAGS.output)
     if flags.FLAGS.output and output.suffix not in (".png", ".jpg"):
         raise app.UsageError(f"--output must end in .png or .jpg, not {output}")
     from tfrecords_tools import inspection  # Here: TensorFlow takes seconds to load.
     from tfrecords_tools.flow import drawing
 
-    print(inspection.describe(argv[1]))
+    print(inspection.describe(data_dir))
     if flags.FLAGS.output:
-        drawing.write_picture(output, inspection.draw_contact_sheet(argv[1], flags.FLAGS.videos))
+        drawing.write_picture(output, inspection.draw_contact_sheet(data_dir, flags.FLAGS.videos))
         print(f"\n{output}: contact sheet")
 
 

@@ -1,14 +1,14 @@
 """What a folder of records holds, in words and as a picture."""
 
 import itertools
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import codec, manifest, record_file, schema, stacks
+from tfrecords_tools import codec, manifest, record_file, schema, stacks, storage
 from tfrecords_tools.flow import colour, drawing, quantise
 
 _BINS = 10
@@ -17,7 +17,7 @@ _COLUMNS = 4
 _CELL = 240  # width of a frame in the contact sheet, pixels
 
 
-def describe(data_dir: str | Path) -> str:
+def describe(data_dir: str | os.PathLike | storage.RemotePath) -> str:
     """Describes a folder: its settings, the keys of a record, counts per class, sizes and lengths.
 
     Args:
@@ -53,7 +53,7 @@ def describe(data_dir: str | Path) -> str:
     return "\n".join(lines)
 
 
-def draw_contact_sheet(data_dir: str | Path, count: int = 8) -> np.ndarray:
+def draw_contact_sheet(data_dir: str | os.PathLike | storage.RemotePath, count: int = 8) -> np.ndarray:
     """Draws frames of some videos with their flow below, one video a row, spread evenly over the shards.
 
     Args:

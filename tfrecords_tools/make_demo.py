@@ -22,7 +22,7 @@ import cv2
 import tqdm
 from absl import flags
 
-from tfrecords_tools import cli
+from tfrecords_tools import cli, storage
 from tfrecords_tools.demo import output, plan
 from tfrecords_tools.demo import settings as settings_lib
 
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS.output_dir:
         raise ValueError("`output_dir` must name the folder to write; give --output_dir=FOLDER")
     settings = settings_from_flags()
-    output_dir = Path(flags.FLAGS.output_dir)
+    output_dir = storage.local(flags.FLAGS.output_dir, "output_dir")
     made = make(output_dir, settings, flags.FLAGS.workers)
     total = settings.videos_per_class * len(plan.CLASSES)
     print(

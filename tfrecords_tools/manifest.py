@@ -4,9 +4,8 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 
 FILE_NAME = "manifest.json"
 LABELS_FILE_NAME = "labels.txt"
@@ -47,7 +46,7 @@ class Shard:
         videos: The videos, in the order of their records.
     """
 
-    path: Path
+    path: storage.AnyPath
     partition: str
     sha256: str
     bytes: int
@@ -90,7 +89,7 @@ class Manifest:
         versions: Versions of the libraries that made them.
     """
 
-    data_dir: Path
+    data_dir: storage.AnyPath
     dataset: str
     labels: tuple[str, ...]
     splits: tuple[str, ...]
@@ -102,7 +101,7 @@ class Manifest:
     @classmethod
     def build(
         cls,
-        data_dir: Path,
+        data_dir: storage.AnyPath,
         dataset: str,
         labels: tuple[str, ...],
         splits: tuple[str, ...],
@@ -139,16 +138,17 @@ class Manifest:
                 fields=sum(video.fields for video in videos),
                 bytes=sum(shard.bytes for shard in own),
             )
-        return cls(Path(data_dir), dataset, tuple(labels), tuple(splits), partitions, shards, record, versions)
+        return cls(data_dir, dataset, tuple(labels), tuple(splits), partitions, shards, record, versions)
 
     @classmethod
-    def load(cls, data_dir: str | os.PathLike) -> "Manifest":
+    def load(cls, data_dir: str | os.PathLike | storage.RemotePath) -> "Manifest":
         """Reads `data_dir`/manifest.json.
 
         Raises:
             ValueError: There is none, or it is not a manifest of this format.
         """
-        path = Path(data_dir) / FILE_NAME
+        folder = storage.path(data_dir)
+        path = folder / FILE_NAME
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -163,12 +163,12 @@ class Manifest:
             raise ValueError(f"{path}: `format_version` must be {FORMAT_VERSION}. Received: {received}")
         try:
             return cls(
-                data_dir=Path(data_dir),
+                data_dir=folder,
                 dataset=values["dataset"],
                 labels=tuple(values["labels"]),
                 splits=tuple(values["splits"]),
                 partitions={name: Partition(**partition) for name, partition in values["partitions"].items()},
-                shards=tuple(shard_from_json(Path(data_dir), *item) for item in sorted(values["shards"].items())),
+                shards=tuple(shard_from_json(folder, *item) for item in sorted(values["shards"].items())),
                 record=config.RecordSettings.from_json(values["record"]),
                 versions=values["versions"],
             )
@@ -214,10 +214,11 @@ class Manifest:
         Raises:
             ValueError: A shard is missing or has another size; the message names it.
         """
-        for shard in self.shards:
-            if not shard.path.is_file():
+        sizes = storage.ask(_file_size, [shard.path for shard in self.shards])
+        for shard, size in zip(self.shards, sizes, strict=True):
+            if size is None:
                 raise ValueError(f"{shard.path} is missing. Run the conversion again: it makes only what is not there")
-            if (size := shard.path.stat().st_size) != shard.bytes:
+            if size != shard.bytes:
                 raise ValueError(
                     f"{shard.path} must be {shard.bytes} bytes long, it is truncated or another file. "
                     f"Received: {size} bytes. Run the conversion again: it makes only what is not whole"
@@ -234,14 +235,21 @@ def shard_to_json(shard: Shard) -> dict:
     }
 
 
-def shard_from_json(data_dir: Path, name: str, values: dict) -> Shard:
+def shard_from_json(data_dir: storage.AnyPath, name: str, values: dict) -> Shard:
     """Reads a shard back."""
     videos = tuple(VideoEntry(**{**video, "labels": tuple(video["labels"])}) for video in values["videos"])
     return Shard(data_dir / name, values["partition"], values["sha256"], values["bytes"], videos)
 
 
-def write_atomically(path: Path, text: str) -> None:
+def _file_size(path: storage.AnyPath) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def write_atomically(path: storage.AnyPath, text: str) -> None:
     """Writes a text file under a temporary name and renames it, so that it is never there in part."""
+    if isinstance(path, storage.RemotePath):
+        path.write_text(text)
+        return
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -11,6 +11,8 @@ from types import TracebackType
 
 import google_crc32c
 
+from tfrecords_tools import storage
+
 _MASK = 0xA282EAD8
 
 
@@ -55,7 +57,7 @@ class RecordWriter:
         self._file.seek(0, 2)
 
 
-def read(path: Path) -> Iterator[bytes]:
+def read(path: storage.AnyPath) -> Iterator[bytes]:
     """Reads the records of a file, checking both checksums of each.
 
     Args:
@@ -68,7 +70,7 @@ def read(path: Path) -> Iterator[bytes]:
         RecordFileError: The file ends inside a record, or a checksum is wrong. Whatever comes behind cannot be read.
     """
     size = path.stat().st_size
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         while start := file.read(12):
             place = f"at byte {file.tell() - len(start)}"
             if len(start) < 12 or _masked(google_crc32c.value(start[:8])) != start[8:]:

@@ -1,15 +1,16 @@
 """Shards: which video goes where, and one shard written from start to end."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from tfrecords_tools import config, extraction, manifest, record_file, schema, video, writer
+from tfrecords_tools import config, extraction, manifest, record_file, schema, storage, video, writer
 from tfrecords_tools.datasets import disk, listing
 
 WORK_DIR = ".shards"
@@ -50,8 +51,8 @@ class Task:
 
     name: str
     partition: str
-    output_dir: Path
-    videos_dir: Path
+    output_dir: storage.AnyPath
+    videos_dir: storage.AnyPath
     videos: tuple[listing.Video, ...]
     labels: tuple[str, ...]
     record: config.RecordSettings
@@ -73,7 +74,7 @@ class Result:
 
 def plan(
     videos: listing.Listing,
-    output_dir: Path,
+    output_dir: storage.AnyPath,
     record: config.RecordSettings,
     videos_per_shard: int,
     seed: int,
@@ -113,7 +114,7 @@ def plan(
 
 
 def write(task: Task) -> Result:
-    """Writes a shard under a temporary name, renames it, and leaves a note that it is whole.
+    """Writes a shard under a temporary name, puts it in its place, and leaves a note that it is whole.
 
     Args:
         task: The shard.
@@ -123,25 +124,38 @@ def write(task: Task) -> Result:
 
     Raises:
         OSError: The disk is full, or the folder cannot be written to.
+        ValueError: A video on remote storage cannot be fetched.
     """
     try:
         return _write(task)
     except OSError as error:
         # Of reading a video, errors have become bad videos: this is about the disk that is written to.
+        remedy = "run" if isinstance(task.output_dir, storage.RemotePath) else "make room and run"
         raise OSError(
             f"{task.output_dir / task.name} cannot be written ({error.strerror or error}). What is finished is kept: "
-            "make room and run the same command again"
+            f"{remedy} the same command again"
         ) from error
 
 
 def _write(task: Task) -> Result:
-    work_dir = task.output_dir / WORK_DIR
-    temporary, final = work_dir / f"{task.name}.tmp", task.output_dir / task.name
+    final, spool_dir = task.output_dir / task.name, storage.local_folder(task.output_dir / WORK_DIR)
+    with storage.created(final, partial=spool_dir / f"{task.name}.tmp") as temporary:
+        entries, bad_videos = _write_records(task, temporary, spool_dir)
+        digest, size = _hash(temporary)
+    result = Result(manifest.Shard(final, task.partition, digest, size, entries), bad_videos)
+    note = {**manifest.shard_to_json(result.shard), "bad_videos": [dataclasses.asdict(bad) for bad in bad_videos]}
+    manifest.write_atomically(_note(task), json.dumps(note, ensure_ascii=False))
+    return result
+
+
+def _write_records(
+    task: Task, path: Path, spool_dir: Path
+) -> tuple[tuple[manifest.VideoEntry, ...], tuple[BadVideo, ...]]:
     entries, bad_videos = [], []
-    with record_file.RecordWriter(temporary) as file:
+    with record_file.RecordWriter(path) as file:
         for member in task.videos:
             try:
-                record = _read(task, member)
+                record = _read(task, member, spool_dir)
             except (video.VideoError, cv2.error) as error:
                 bad_videos.append(_bad_video(task, member, error))
                 continue
@@ -156,12 +170,7 @@ def _write(task: Task) -> Result:
                     fields=len(record.flow),
                 )
             )
-    digest, size = _hash(temporary)
-    os.replace(temporary, final)
-    result = Result(manifest.Shard(final, task.partition, digest, size, tuple(entries)), tuple(bad_videos))
-    note = {**manifest.shard_to_json(result.shard), "bad_videos": [dataclasses.asdict(bad) for bad in bad_videos]}
-    manifest.write_atomically(_note(task), json.dumps(note, ensure_ascii=False))
-    return result
+    return tuple(entries), tuple(bad_videos)
 
 
 def finished(task: Task) -> Result | None:
@@ -182,7 +191,7 @@ def finished(task: Task) -> Result | None:
     return Result(shard, bad_videos)
 
 
-def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
+def _read(task: Task, member: listing.Video, spool_dir: Path) -> schema.VideoRecord:
     description = writer.Description(
         example_id=member.example_id,
         media_id=disk.without_suffix(member.path.name),
@@ -192,11 +201,26 @@ def _read(task: Task, member: listing.Video) -> schema.VideoRecord:
         group=member.group,
         segments=tuple((part.start, part.end, task.labels.index(part.label), part.label) for part in member.segments),
     )
-    spool_dir = task.output_dir / WORK_DIR
     if task.extraction:
-        return extraction.make_record(task.videos_dir, task.extraction, task.record, description, spool_dir)
-    source = video.read_video(task.videos_dir / member.path)
-    return writer.make_record(source, source.frame_rate, task.record, description, spool_dir)
+        frames_dir = storage.local(task.videos_dir, "frames_dir")
+        return extraction.make_record(frames_dir, task.extraction, task.record, description, spool_dir)
+    with _staged(task.videos_dir / member.path) as path:
+        source = video.read_video(path)
+        return writer.make_record(source, source.frame_rate, task.record, description, spool_dir)
+
+
+@contextlib.contextmanager
+def _staged(path: storage.AnyPath) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        try:
+            local = stack.enter_context(storage.staged(path))
+        except OSError as error:
+            # Not the video's fault: the listing has just seen it. A storage that fails must not fill the quarantine.
+            raise ValueError(
+                f"{path} cannot be fetched ({error.strerror or error}). What is finished is kept: run the same command "
+                "again"
+            ) from error
+        yield local
 
 
 def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
@@ -209,20 +233,23 @@ def _bad_video(task: Task, member: listing.Video, error: Exception) -> BadVideo:
     )
 
 
-def _note(task: Task) -> Path:
+def _note(task: Task) -> storage.AnyPath:
     return task.output_dir / WORK_DIR / f"{task.name}.json"
 
 
-def _hash(path: Path) -> tuple[str, int]:
-    with open(path, "rb") as file:
+def _hash(path: storage.AnyPath) -> tuple[str, int]:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def _fingerprint(task: Task, path: PurePosixPath) -> str:
     """Gives sizes and time of a video's files, by which it is known whether anything has been done to them."""
-    folders = extraction.folders(task.videos_dir, path, task.extraction) if task.extraction else ()
+    folders: tuple[Path, ...] = ()
+    if task.extraction:
+        folders = extraction.folders(storage.local(task.videos_dir, "frames_dir"), path, task.extraction)
     try:
-        files = [file for folder in set(folders) for file in folder.iterdir()] or [task.videos_dir / path]
+        files: list[storage.AnyPath] = [file for folder in set(folders) for file in folder.iterdir()]
+        files = files or [task.videos_dir / path]
         states = [file.stat() for file in files]
     except OSError:
         return ""

@@ -4,12 +4,12 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools import cluster, codec, manifest, record_file, schema, stacks
+from tfrecords_tools import cluster, codec, manifest, record_file, schema, stacks, storage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,11 @@ class ShardReport:
     contents: tuple[tuple[str, str], ...]
 
 
-def verify(data_dir: str | Path, workers: int = 1, progress: Callable[[int], None] = lambda videos: None) -> Report:
+def verify(
+    data_dir: str | os.PathLike | storage.RemotePath,
+    workers: int = 1,
+    progress: Callable[[int], None] = lambda videos: None,
+) -> Report:
     """Checks everything that can be checked without the videos.
 
     Args:
@@ -123,7 +127,7 @@ def check_shard(task: ShardTask) -> ShardReport:
     faults: list[Fault] = []
     contents: list[tuple[str, str]] = []
     images = 0
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != task.shard.sha256:
         faults.append(Fault(path.name, f"its sha256 is {digest}, the manifest says {task.shard.sha256}"))
@@ -150,7 +154,8 @@ def check_shard(task: ShardTask) -> ShardReport:
 
 
 def _check_named_shard(task: ShardTask) -> tuple[manifest.Shard, ShardReport]:
-    return task.shard, check_shard(task)
+    with storage.staged(task.shard.path) as path:
+        return task.shard, check_shard(dataclasses.replace(task, shard=dataclasses.replace(task.shard, path=path)))
 
 
 def _check_folder(made: manifest.Manifest) -> Iterator[Fault]:
@@ -160,7 +165,7 @@ def _check_folder(made: manifest.Manifest) -> Iterator[Fault]:
         elif (size := shard.path.stat().st_size) != shard.bytes:
             yield Fault(shard.path.name, f"it is {size} bytes long, the manifest says {shard.bytes}")
     known = {shard.path.name for shard in made.shards}
-    for path in sorted(made.data_dir.glob("*.tfrecord")):
+    for path in storage.entries(made.data_dir, "*.tfrecord"):
         if path.name not in known:
             yield Fault(path.name, "the manifest does not name it")
     labels_file = made.data_dir / manifest.LABELS_FILE_NAME

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tqdm
 from absl import app, flags
 
-from tfrecords_tools import cli
+from tfrecords_tools import cli, storage
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -23,11 +23,12 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command."""
     if len(argv) != 2:
         raise app.UsageError(f"one folder is wanted, {len(argv) - 1} given: python -m tfrecords_tools.verify RECORDS")
+    data_dir = storage.path(argv[1])
     from tfrecords_tools import manifest, verification  # Here: TensorFlow takes seconds to load.
 
-    total = sum(partition.videos for partition in manifest.Manifest.load(argv[1]).partitions.values())
+    total = sum(partition.videos for partition in manifest.Manifest.load(data_dir).partitions.values())
     with tqdm.tqdm(total=total, unit="video", disable=None) as progress:
-        report = verification.verify(argv[1], flags.FLAGS.workers, progress.update)
+        report = verification.verify(data_dir, flags.FLAGS.workers, progress.update)
     print(report)
     return 1 if report.faults else 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tfrecords_tools import container
+from tfrecords_tools import container, storage
 
 DEFAULT_FRAME_RATE = 25.0
 SMALLEST_SIDE = 16
@@ -24,11 +24,11 @@ class VideoError(ValueError):
     """A video that cannot be used.
 
     Attributes:
-        path: The file.
+        path: The file, as it shall be named.
         reason: Why, in one line.
     """
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | storage.AnyPath, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
@@ -88,7 +88,9 @@ def read_video(path: str | Path) -> VideoFile:
     return VideoFile(path, frame_rate if math.isfinite(frame_rate) and frame_rate > 0 else DEFAULT_FRAME_RATE)
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], frame_rate: float) -> None:
+def write_video(
+    path: str | os.PathLike[str] | storage.RemotePath, frames: Iterable[np.ndarray], frame_rate: float
+) -> None:
     """Writes a video file; it appears only when it is whole.
 
     Args:
@@ -100,23 +102,23 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], frame_rate: floa
         ValueError: The suffix is another one.
         OSError: The file cannot be written.
     """
-    path = Path(path)
+    path = storage.path(path)
     if path.suffix not in CODECS:
         raise ValueError(f"`path` must end in {' or '.join(CODECS)}. Received: path={path}")
-    partial = path.with_name(f"partial-{path.name}")
     codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
     sink = cv2.VideoWriter()
-    try:
-        for frame in frames:
-            size = frame.shape[1::-1]
-            if not sink.isOpened() and not sink.open(str(partial), cv2.CAP_FFMPEG, codec, frame_rate, size):
-                raise OSError(f"{path} cannot be written")
-            sink.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    with storage.created(path) as partial:
+        try:
+            for frame in frames:
+                size = frame.shape[1::-1]
+                if not sink.isOpened() and not sink.open(str(partial), cv2.CAP_FFMPEG, codec, frame_rate, size):
+                    raise OSError(f"{path} cannot be written")
+                sink.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        except BaseException:
+            sink.release()
+            partial.unlink(missing_ok=True)
+            raise
         sink.release()
-        os.replace(partial, path)
-    finally:
-        sink.release()
-        partial.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> cv2.VideoCapture:

@@ -4,21 +4,20 @@ Keys: `id`, `label`, `positions` int64 [N]; float32 as raw bytes: `alpha` [N, D]
 `temporal_attention` [N], `spatial_attention` [N, h, w], `scores` [C]; `shape` int64 (N, D, h, w, C).
 """
 
-import os
-import pathlib
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
+from tfrecords_tools import storage
 
 _LIGHT = ("temporal_attention", "spatial_attention", "scores")
 OUTPUTS = ("alpha", *_LIGHT)
 """What is kept of a stream's outputs."""
 
 
-def write(path: pathlib.Path, ids: Iterable[str], batches: Iterable[dict[str, np.ndarray]]) -> int:
+def write(path: storage.AnyPath, ids: Iterable[str], batches: Iterable[dict[str, np.ndarray]]) -> int:
     """Writes the videos of all batches; the file appears under its name only when it is whole.
 
     Args:
@@ -30,19 +29,17 @@ def write(path: pathlib.Path, ids: Iterable[str], batches: Iterable[dict[str, np
         The number of videos.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
     names = iter(ids)
     count = 0
-    with tf.io.TFRecordWriter(str(partial)) as writer:
+    with storage.created(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         for batch in batches:
             for row in range(len(batch["labels"])):
                 writer.write(_serialise(next(names), {key: value[row] for key, value in batch.items()}))
                 count += 1
-    os.replace(partial, path)
     return count
 
 
-def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+def read(path: storage.AnyPath) -> dict[str, np.ndarray]:
     """Everything of a feature file but the features: arrays by key, one row per video, and `ids`, `labels`."""
     if not path.exists():
         raise ValueError(f"{path} does not exist: run `python -m tclsta_tf.extract_features` first")
@@ -54,7 +51,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
     return {"ids": ids, "labels": np.array([int(row["label"]) for row in rows], np.int32), **arrays}
 
 
-def paired_videos(static: pathlib.Path, motion: pathlib.Path) -> tf.data.Dataset:
+def paired_videos(static: storage.AnyPath, motion: storage.AnyPath) -> tf.data.Dataset:
     """Both streams' features of each video, in file order: the collaborative network's examples.
 
     Returns:
@@ -82,8 +79,8 @@ def paired_videos(static: pathlib.Path, motion: pathlib.Path) -> tf.data.Dataset
 
 
 def training_pairs(
-    static: pathlib.Path,
-    motion: pathlib.Path,
+    static: storage.AnyPath,
+    motion: storage.AnyPath,
     batch_size: int,
     seed: int,
     first_step: int,

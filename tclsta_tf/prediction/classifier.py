@@ -7,7 +7,6 @@ the same sampling, so that an answer here equals the evaluation's.
 import dataclasses
 import json
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import tensorflow as tf
 
 from tclsta_tf.data import pipeline
 from tfrecords_tools import config as record_config
-from tfrecords_tools import schema, video, writer
+from tfrecords_tools import schema, storage, video, writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Prediction:
         flow: uint8 [N, H, W, 2], the first flow field of each frame's stack, stored bytes.
     """
 
-    path: pathlib.Path
+    path: storage.AnyPath
     labels: tuple[str, ...]
     scores: np.ndarray
     positions: np.ndarray
@@ -66,11 +65,11 @@ class Classifier:
         ValueError: where there is no exported model of this project.
     """
 
-    def __init__(self, model_dir: str | os.PathLike[str]) -> None:
-        folder = pathlib.Path(model_dir)
+    def __init__(self, model_dir: str | os.PathLike[str] | storage.RemotePath) -> None:
+        folder = storage.path(model_dir)
         card_file = folder / "assets" / "model.json"
         if not (folder / "saved_model.pb").exists() or not card_file.exists():
-            versions = sorted(path.parent for path in folder.glob("*/saved_model.pb"))
+            versions = [path.parent for path in storage.entries(folder, "*/saved_model.pb")]
             remedy = f"did you mean {versions[-1]}?" if versions else "make one with `python -m tclsta_tf.export`"
             raise ValueError(f"{folder} is not an exported model: {remedy}")
         self.card = json.loads(card_file.read_text(encoding="utf-8"))
@@ -83,7 +82,7 @@ class Classifier:
         if columns != len(self.labels):
             raise ValueError(f"{folder}/assets/labels.txt names {len(self.labels)} classes, the model has {columns}")
 
-    def classify(self, path: str | os.PathLike[str]) -> Prediction:
+    def classify(self, path: str | os.PathLike[str] | storage.RemotePath) -> Prediction:
         """Classifies one video file.
 
         Args:
@@ -95,9 +94,8 @@ class Classifier:
         Raises:
             tfrecords_tools.video.VideoError: where it cannot be read.
         """
-        path = pathlib.Path(path)
-        source = video.read_video(path)
-        record = writer.make_record(source, source.frame_rate, self._settings, writer.Description(path.name))
+        path = storage.path(path)
+        record = self._make_record(path)
         self._check_size(path, record)
         parsed = schema.parse(tf.constant(schema.serialise(record)))
         clips = {}
@@ -119,7 +117,17 @@ class Classifier:
             flow=clips["motion"][..., :2].numpy(),
         )
 
-    def _check_size(self, path: pathlib.Path, record: schema.VideoRecord) -> None:
+    def _make_record(self, path: storage.AnyPath) -> schema.VideoRecord:
+        try:
+            with storage.staged(path) as file:
+                source = video.read_video(file)
+                return writer.make_record(source, source.frame_rate, self._settings, writer.Description(path.name))
+        except video.VideoError as error:
+            raise video.VideoError(path, error.reason) from error  # by the name it was given
+        except OSError as error:
+            raise video.VideoError(path, f"the file cannot be read ({error.strerror or error})") from error
+
+    def _check_size(self, path: storage.AnyPath, record: schema.VideoRecord) -> None:
         crop = self.card["crop_size"]
         if min(record.height, record.width) < crop:
             raise video.VideoError(path, f"{record.width}x{record.height} is smaller than the model's {crop} pixels")

@@ -1,13 +1,13 @@
 """Draws an answer over its video: where the model looked, when, how things moved, and what it says."""
 
-import pathlib
+import os
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
 from tclsta_tf.prediction import classifier
-from tfrecords_tools import video
+from tfrecords_tools import storage, video
 from tfrecords_tools.flow import colour, quantise
 
 _WIDTH = 640  # pixels of the picture; text is sized for it
@@ -16,7 +16,9 @@ _WHITE, _GREY, _BLUE, _ORANGE = (255, 255, 255), (150, 150, 150), (219, 152, 52)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def write_overlay(prediction: classifier.Prediction, crop_size: int, output: str | pathlib.Path) -> None:
+def write_overlay(
+    prediction: classifier.Prediction, crop_size: int, output: str | os.PathLike[str] | storage.RemotePath
+) -> None:
     """Writes the video again with the static stream's heat map, a flow inset, the best classes and both time curves.
 
     Args:
@@ -28,14 +30,15 @@ def write_overlay(prediction: classifier.Prediction, crop_size: int, output: str
         ValueError: where the output is of another kind.
         OSError: where it cannot be written.
     """
-    source = video.read_video(prediction.path)
+    with storage.staged(prediction.path) as path:
+        source = video.read_video(path)
 
-    def pictures() -> Iterator[np.ndarray]:
-        for index, frame in enumerate(source):
-            picture = _draw(prediction, crop_size, frame, index / source.frame_rate)
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        def pictures() -> Iterator[np.ndarray]:
+            for index, frame in enumerate(source):
+                picture = _draw(prediction, crop_size, frame, index / source.frame_rate)
+                yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
-    video.write_video(output, pictures(), source.frame_rate)
+        video.write_video(output, pictures(), source.frame_rate)
 
 
 def _draw(prediction: classifier.Prediction, crop_size: int, frame: np.ndarray, seconds: float) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from tclsta_tf.models import two_stream
 from tclsta_tf.recipes import evaluate, parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.serving import export as serving_export
+from tfrecords_tools import storage
 
 
-def export(run: run_lib.Run, output_dir: pathlib.Path, keep_equal: bool = False) -> pathlib.Path:
+def export(run: run_lib.Run, output_dir: storage.AnyPath, keep_equal: bool = False) -> storage.AnyPath:
     """Writes the run's classifier to `<output_dir>/1`.
 
     Args:
@@ -30,7 +30,7 @@ def export(run: run_lib.Run, output_dir: pathlib.Path, keep_equal: bool = False)
         ValueError: where a part is not trained, the fusion not learned, or the version exists.
     """
     digest = _digest(run)
-    versions = sorted(int(path.name) for path in output_dir.glob("[0-9]*") if path.name.isdecimal())
+    versions = sorted(int(path.name) for path in storage.entries(output_dir, "[0-9]*") if path.name.isdecimal())
     if versions and keep_equal:
         newest = output_dir / str(versions[-1])
         card_file = newest / "assets" / "model.json"

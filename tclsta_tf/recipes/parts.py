@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import tclsta_tf.models  # noqa: F401 - registers the classes that a saved part 
 from tclsta_tf import config
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, optimizers, schedules, summaries, trainer
+from tfrecords_tools import storage
 
 _SEED_OF_STAGE = 1_000_003  # A stage must not see the clips of the one before in the same order.
 
@@ -68,7 +68,7 @@ def train_stages(
     """
     steps_before = 0
     is_chief = distribution.is_chief(strategy)
-    logs = run.part_dir(part) / "logs" if is_chief else None
+    logs = str(run.part_dir(part) / "logs") if is_chief else None
     scalars = summaries.Summaries(logs, configuration_card(run))
     for number, settings in enumerate(getattr(run.config, part)):
         seed = run.config.device.seed + number * _SEED_OF_STAGE
@@ -106,7 +106,7 @@ def make_trainer(run: run_lib.Run, stage: Stage, variables: list[keras.Variable]
         strategy=stage.strategy,
         optimizer=optimizer,
         schedule=schedule,
-        checkpoints=lambda state: checkpoints.Checkpoints(folder, stage.model, optimizer, state, writes=writes),
+        checkpoints=lambda state: checkpoints.Checkpoints(str(folder), stage.model, optimizer, state, writes=writes),
         summaries=stage.summaries,
         name=stage.part,
         stage=stage.number + 1,
@@ -121,9 +121,8 @@ def make_trainer(run: run_lib.Run, stage: Stage, variables: list[keras.Variable]
 def save(run: run_lib.Run, part: str, model: keras.Model) -> None:
     """Writes a finished part; the file appears only when it is whole."""
     path = run.model_file(part)
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
+    with storage.created(path) as partial:
+        model.save(partial)
 
 
 def load(run: run_lib.Run, part: str) -> keras.Model:
@@ -136,7 +135,8 @@ def load(run: run_lib.Run, part: str) -> keras.Model:
     if not path.exists():
         raise ValueError(f"{path} does not exist: train --part={part} to its end first")
     try:
-        return keras.saving.load_model(path, compile=False)
+        with storage.staged(path) as file:
+            return keras.saving.load_model(file, compile=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: delete it and train --part={part} again") from error
 

@@ -1,8 +1,5 @@
 """Turns an evaluation into what people look at: the table, the pictures, the page."""
 
-import os
-import pathlib
-
 import numpy as np
 
 from tclsta_tf import config
@@ -11,6 +8,7 @@ from tclsta_tf.evaluation import metrics
 from tclsta_tf.recipes import evaluate, train_collaborative
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.reports import attention_figure, figures, html, tables
+from tfrecords_tools import storage
 
 _PICTURED_VIDEOS = 4
 
@@ -147,7 +145,6 @@ def _file_name(title: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in title.lower())
 
 
-def _write(path: pathlib.Path, data: bytes) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+def _write(path: storage.AnyPath, data: bytes) -> None:
+    with storage.created(path) as partial:
+        partial.write_bytes(data)

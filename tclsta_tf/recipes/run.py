@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import pathlib
 import re
 from collections.abc import Iterator
 
@@ -20,7 +19,7 @@ import tensorflow as tf
 
 from tclsta_tf import config
 from tclsta_tf.data import pipeline, validation
-from tfrecords_tools import manifest
+from tfrecords_tools import manifest, storage
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
@@ -41,8 +40,8 @@ class Run:
     """
 
     config: config.RunConfig
-    data_dir: pathlib.Path
-    workdir: pathlib.Path
+    data_dir: storage.AnyPath
+    workdir: storage.AnyPath
     flags: str = ""
 
     @functools.cached_property
@@ -101,25 +100,25 @@ class Run:
                     raise ValueError(f"{shard.path} is damaged: delete it and run the conversion again") from error
             raise
 
-    def part_dir(self, part: str) -> pathlib.Path:
+    def part_dir(self, part: str) -> storage.AnyPath:
         """Where a part's checkpoints and finished model are."""
         return self.workdir / part
 
-    def model_file(self, part: str) -> pathlib.Path:
+    def model_file(self, part: str) -> storage.AnyPath:
         """A part's finished model; it exists only when training has ended."""
         return self.part_dir(part) / "model.keras"
 
-    def feature_file(self, stream: str, role: str) -> pathlib.Path:
+    def feature_file(self, stream: str, role: str) -> storage.AnyPath:
         """What `extract_features` wrote about the videos of a role."""
         return self.workdir / "features" / f"{stream}-{role}.tfrecord"
 
     @property
-    def fusion_file(self) -> pathlib.Path:
+    def fusion_file(self) -> storage.AnyPath:
         """Per-class fusion weights."""
         return self.workdir / "fusion.json"
 
     @property
-    def report_dir(self) -> pathlib.Path:
+    def report_dir(self) -> storage.AnyPath:
         """Where the evaluation goes."""
         return self.workdir / "report"
 

@@ -1,5 +1,6 @@
 """Trains the spatial-temporal attention model of one stream."""
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -12,6 +13,7 @@ from tclsta_tf.models import attention_stream
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
+from tfrecords_tools import storage
 
 
 def train_stream(run: run_lib.Run, stream: str) -> None:
@@ -96,26 +98,29 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
     weights = stream_config.backbone_weights
     batchnorm = stream_config.batchnorm
     cam_init = "he_normal" if stream_config.cam_init == "he_normal" else keras.initializers.RandomNormal(stddev=0.01)
-    model = attention_stream.AttentionStream(
-        num_classes=len(run.labels),
-        channels=channels,
-        backbone=stream_config.backbone,
-        attention=stream_config.attention,
-        cam_units=stream_config.cam_units,
-        cam_groups=stream_config.cam_groups,
-        cam_pool=stream_config.cam_pool,
-        cam_class=stream_config.cam_class,
-        lstm_units=stream_config.lstm_units,
-        affinity_scale=stream_config.affinity_scale,
-        # The batch is the whole batch, however many devices share it.
-        batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
-        backbone_weights=None if weights == "none" else weights,
-        cam_bias=stream_config.cam_bias,
-        cam_kernel_initializer=cam_init,
-        flow_scale=stream_config.flow_scale,
-        dropout=stream_config.dropout,
-        name=stream,
-    )
+    with contextlib.ExitStack() as stack:
+        if weights not in ("none", "imagenet"):
+            weights = str(stack.enter_context(storage.staged(storage.path(weights))))
+        model = attention_stream.AttentionStream(
+            num_classes=len(run.labels),
+            channels=channels,
+            backbone=stream_config.backbone,
+            attention=stream_config.attention,
+            cam_units=stream_config.cam_units,
+            cam_groups=stream_config.cam_groups,
+            cam_pool=stream_config.cam_pool,
+            cam_class=stream_config.cam_class,
+            lstm_units=stream_config.lstm_units,
+            affinity_scale=stream_config.affinity_scale,
+            # The batch is the whole batch, however many devices share it.
+            batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
+            backbone_weights=None if weights == "none" else weights,
+            cam_bias=stream_config.cam_bias,
+            cam_kernel_initializer=cam_init,
+            flow_scale=stream_config.flow_scale,
+            dropout=stream_config.dropout,
+            name=stream,
+        )
     model(np.zeros([1, 2, data.crop_size, data.crop_size, channels], np.uint8), training=False)
     return model
 

@@ -1,7 +1,5 @@
 """Saving and resuming: all variables by name, and the step they belong to."""
 
-import os
-import pathlib
 import tempfile
 from collections.abc import Mapping
 
@@ -15,7 +13,7 @@ class Checkpoints:
     Dropout's random state counts among the model's variables, so it is saved too. Make it under the strategy's scope.
 
     Args:
-        folder: where they are kept; the best is in `best` below it.
+        folder: where they are kept, perhaps on remote storage, as text; the best is in `best` below it.
         model: built model.
         optimizer: built optimizer.
         state: further variables that a resumed run needs, by name of their owner and name.
@@ -25,7 +23,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        folder: pathlib.Path,
+        folder: str,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         state: Mapping[str, Mapping[str, tf.Variable]] | None = None,
@@ -48,9 +46,9 @@ class Checkpoints:
         self._folder = folder
         # Workers that are not the chief must take part in a save and must not write where the chief writes.
         self._scratch = None if writes else tempfile.TemporaryDirectory(prefix="checkpoints-")
-        to = folder if self._scratch is None else pathlib.Path(self._scratch.name)
-        self._manager = tf.train.CheckpointManager(self._last, str(to), max_to_keep=keep)
-        self._best_manager = tf.train.CheckpointManager(self._weights, str(to / "best"), max_to_keep=1)
+        to = folder if self._scratch is None else self._scratch.name
+        self._manager = tf.train.CheckpointManager(self._last, to, max_to_keep=keep)
+        self._best_manager = tf.train.CheckpointManager(self._weights, f"{to}/best", max_to_keep=1)
 
     def restore(self) -> int:
         """Loads the newest checkpoint, if there is one, and returns the step to go on with.
@@ -58,7 +56,7 @@ class Checkpoints:
         Raises:
             ValueError: where the checkpoint belongs to another model or cannot be read.
         """
-        path = tf.train.latest_checkpoint(str(self._folder))
+        path = tf.train.latest_checkpoint(self._folder)
         if path is None:
             return 0
         _read(self._last, path)
@@ -89,17 +87,17 @@ class Checkpoints:
         Raises:
             ValueError: there are none, or they cannot be read.
         """
-        path = tf.train.latest_checkpoint(str(self._folder / "best"))
+        path = tf.train.latest_checkpoint(f"{self._folder}/best")
         if path is None:
-            raise ValueError(f"{self._folder / 'best'} holds no checkpoint: give --validation_fraction a value above 0")
+            raise ValueError(f"{self._folder}/best holds no checkpoint: give --validation_fraction a value above 0")
         _read(self._weights, path)
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
         try:
             manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
-            for rest in pathlib.Path(manager.directory).glob(f"*ckpt-{step}*temp*"):
-                _remove(rest)
+            for rest in tf.io.gfile.glob(f"{manager.directory}/*ckpt-{step}*temp*"):
+                tf.io.gfile.rmtree(rest) if tf.io.gfile.isdir(rest) else tf.io.gfile.remove(rest)
             raise OSError(
                 f"the checkpoint of step {step} cannot be written to {manager.directory} ({error.message}). The one "
                 "before is kept: make room and run the same command again"
@@ -120,12 +118,3 @@ def _read(checkpoint: tf.train.Checkpoint, path: str) -> None:
 def _group(variables: Mapping[str, tf.Variable]) -> tf.train.Checkpoint:
     # A slash would be read as a path through objects.
     return tf.train.Checkpoint(**{path.replace("/", "."): variable for path, variable in variables.items()})
-
-
-def _remove(path: pathlib.Path) -> None:
-    if path.is_dir():
-        for child in path.iterdir():
-            _remove(child)
-        path.rmdir()
-    else:
-        os.unlink(path)

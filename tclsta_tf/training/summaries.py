@@ -1,6 +1,5 @@
 """What a training run says: scalars for TensorBoard and one progress line for the console."""
 
-import pathlib
 import sys
 import time
 
@@ -15,8 +14,8 @@ class Summaries:
         configuration: Markdown text shown as a card in TensorBoard.
     """
 
-    def __init__(self, folder: pathlib.Path | None, configuration: str) -> None:
-        self._writer = tf.summary.create_file_writer(str(folder)) if folder else tf.summary.create_noop_writer()
+    def __init__(self, folder: str | None, configuration: str) -> None:
+        self._writer = tf.summary.create_file_writer(folder) if folder else tf.summary.create_noop_writer()
         with self._writer.as_default(step=0):
             tf.summary.text("configuration", configuration)
 

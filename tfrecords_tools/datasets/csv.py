@@ -13,9 +13,9 @@ import collections
 import csv
 import dataclasses
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import config, manifest
+from tfrecords_tools import config, manifest, storage
 from tfrecords_tools.datasets import disk, folder, listing
 
 
@@ -34,7 +34,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     """
     if not settings.csv_file:
         raise ValueError("`csv_file` must name the CSV file of dataset=csv; give --csv_file=FILE")
-    videos_dir, path = Path(settings.videos_dir), Path(settings.csv_file)
+    videos_dir, path = storage.path(settings.videos_dir), storage.path(settings.csv_file)
     splits, rows = read_rows(path)
     if settings.classes:
         rows = [row for row in rows if set(row.labels) & set(settings.classes)]
@@ -50,17 +50,18 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         splits = (folder.SPLIT,)
         rows = [dataclasses.replace(row, roles=("test" if row.group in tested else "train",)) for row in rows]
     found, missing = [], []
-    for row in rows:
-        if (place := _locate(videos_dir, row.path, settings.frame_folders)) is None:
+    names = storage.ask(lambda path: _find_name(path, settings.frame_folders), [videos_dir / row.path for row in rows])
+    for row, name in zip(rows, names, strict=True):
+        if name is None:
             missing.append(listing.Missing(row.path, row.labels, f"{path.name} names it"))
         else:
-            found.append(dataclasses.replace(row, path=place))
+            found.append(dataclasses.replace(row, path=row.path.with_name(name)))
     return listing.Listing("csv", videos_dir, labels, splits, tuple(found), (), tuple(missing)).check_missing(
         settings.allow_missing
     )
 
 
-def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
+def read_rows(path: storage.AnyPath) -> tuple[tuple[str, ...], list[listing.Video]]:
     """Reads a CSV file of videos.
 
     Args:
@@ -73,7 +74,7 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
         ValueError: The header or a row is wrong; the message names file and line.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             columns = list(reader.fieldnames or ())
             splits = _split_columns(path, columns)
@@ -106,15 +107,15 @@ def read_rows(path: Path) -> tuple[tuple[str, ...], list[listing.Video]]:
     return tuple(splits), videos
 
 
-def _locate(videos_dir: Path, path: PurePosixPath, frame_folders: bool) -> PurePosixPath | None:
-    """Gives the path of what is there: the file, or the folder of frames, which may be named without the suffix."""
+def _find_name(path: storage.AnyPath, frame_folders: bool) -> str | None:
+    """Gives the name of what is there: of the file, or of the folder of frames, which may lack the suffix."""
     if not frame_folders:
-        return path if (videos_dir / path).is_file() else None
-    candidates = (path, path.with_name(disk.without_suffix(path.name)))
-    return next((candidate for candidate in candidates if (videos_dir / candidate).is_dir()), None)
+        return path.name if path.is_file() else None
+    candidates = (path.name, disk.without_suffix(path.name))
+    return next((name for name in candidates if path.with_name(name).is_dir()), None)
 
 
-def _split_columns(path: Path, columns: list[str]) -> dict[str, str]:
+def _split_columns(path: storage.AnyPath, columns: list[str]) -> dict[str, str]:
     """Gives the columns that are splits, by the name of the split."""
     if not {"path", "label"} <= set(columns) or len(set(columns)) != len(columns):
         raise ValueError(f"{path}: the first line must name the columns path, label, split, group. Received: {columns}")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
@@ -45,7 +45,7 @@ class Found:
         others: Class to what else lies in its folder, but hidden files; "" has what is of no class.
     """
 
-    root: Path
+    root: storage.AnyPath
     videos: dict[str, tuple[Entry, ...]]
     others: dict[str, tuple[PurePosixPath, ...]]
 
@@ -118,10 +118,10 @@ def find(settings: config.ListingSettings, class_of: Callable[[str], str | None]
     root = check_folder(settings)
     videos: dict[str, list[Entry]] = {}
     others: dict[str, list[PurePosixPath]] = {}
-    for folder in sorted(_visible(root)):
+    for folder in _visible(root):
         if not folder.is_dir():
             continue
-        if settings.frame_folders and holds_images(folder):
+        if settings.frame_folders and isinstance(folder, Path) and holds_images(folder):
             path = PurePosixPath(folder.name)
             if (label := class_of(without_suffix(folder.name))) is None:
                 others.setdefault("", []).append(path)
@@ -129,7 +129,7 @@ def find(settings: config.ListingSettings, class_of: Callable[[str], str | None]
                 videos.setdefault(label, []).append(Entry(path, label))
             continue
         videos.setdefault(folder.name, [])
-        for item in sorted(_visible(folder)):
+        for item in _visible(folder):
             path = PurePosixPath(folder.name, item.name)
             if is_video(item, settings.frame_folders):
                 videos[folder.name].append(Entry(path, folder.name))
@@ -148,23 +148,23 @@ def find(settings: config.ListingSettings, class_of: Callable[[str], str | None]
     )
 
 
-def check_folder(settings: config.ListingSettings) -> Path:
+def check_folder(settings: config.ListingSettings) -> storage.AnyPath:
     """Gives the dataset's folder.
 
     Raises:
-        ValueError: It does not exist.
+        ValueError: It does not exist, or folders of frames are not on this machine.
     """
-    root = Path(settings.videos_dir)
+    name = "frames_dir" if settings.frame_folders else "videos_dir"
+    root = storage.local(settings.videos_dir, name) if settings.frame_folders else storage.path(settings.videos_dir)
     if not root.is_dir():
-        name = "frames_dir" if settings.frame_folders else "videos_dir"
         raise ValueError(f"`{name}` must be a folder. Received: {name}={str(root)!r}, which does not exist")
     return root
 
 
-def is_video(path: Path, frame_folders: bool) -> bool:
+def is_video(path: storage.AnyPath, frame_folders: bool) -> bool:
     """Whether something on disk is a video: by the suffix of a file, or because it is a folder of images."""
     if frame_folders:
-        return path.is_dir() and holds_images(path)
+        return isinstance(path, Path) and path.is_dir() and holds_images(path)
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
@@ -180,5 +180,5 @@ def without_suffix(name: str) -> str:
     return stem if suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def _visible(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+def _visible(folder: storage.AnyPath) -> list[storage.AnyPath]:
+    return [path for path in storage.entries(folder) if not path.name.startswith(".")]

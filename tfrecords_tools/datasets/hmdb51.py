@@ -8,7 +8,7 @@ film are one group, whichever class they show.
 import re
 from pathlib import Path, PurePosixPath
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import disk, listing
 
 ROLES = {"0": "unused", "1": "train", "2": "test"}
@@ -27,7 +27,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     Raises:
         ValueError: A folder or a split file is missing, a line cannot be read, a video on a list is not on disk.
     """
-    videos_dir, splits_dir = Path(settings.videos_dir), Path(settings.splits_dir)
+    videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
     split_files = find_split_files(splits_dir)
     files = {key: read_split_file(path) for key, path in split_files.items()}
     # By the names of the videos without suffix: copies of the set are often encoded anew, as .mp4.
@@ -75,7 +75,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     ).check_missing(settings.allow_missing)
 
 
-def find_split_files(splits_dir: Path) -> dict[tuple[str, str], Path]:
+def find_split_files(splits_dir: storage.AnyPath) -> dict[tuple[str, str], storage.AnyPath]:
     """Finds the split files.
 
     Args:
@@ -92,14 +92,14 @@ def find_split_files(splits_dir: Path) -> dict[tuple[str, str], Path]:
             "`splits_dir` must be the folder of the split files <class>_test_split<k>.txt. "
             f"Received: splits_dir={str(splits_dir)!r}"
         )
-    matches = (re.fullmatch(r"(.+)_test_split([1-9]\d*)\.txt", path.name) for path in sorted(splits_dir.iterdir()))
+    matches = (re.fullmatch(r"(.+)_test_split([1-9]\d*)\.txt", path.name) for path in storage.entries(splits_dir, "*"))
     found = {(match[1], match[2]): splits_dir / match[0] for match in matches if match}
     if not found:
         raise ValueError(f"{splits_dir} holds no split files. They must be named <class>_test_split<k>.txt")
     return found
 
 
-def read_split_file(path: Path) -> dict[str, str]:
+def read_split_file(path: storage.AnyPath) -> dict[str, str]:
     """Reads the roles in one split file.
 
     Args:

@@ -5,9 +5,9 @@ import dataclasses
 import difflib
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import manifest
+from tfrecords_tools import manifest, storage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Listing:
     """
 
     name: str
-    videos_dir: Path
+    videos_dir: storage.AnyPath
     labels: tuple[str, ...]
     splits: tuple[str, ...]
     videos: tuple[Video, ...]
@@ -118,7 +118,7 @@ class Listing:
                     f"{list(self.splits)}. Received: {list(video.roles)}"
                 )
 
-    def location(self, video: Video) -> Path:
+    def location(self, video: Video) -> storage.AnyPath:
         """Gives the file of a video."""
         return self.videos_dir / video.path
 
@@ -164,7 +164,7 @@ def seeded_order(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{name}".encode()).digest()
 
 
-def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: Path) -> tuple[str, ...]:
+def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: storage.AnyPath) -> tuple[str, ...]:
     """Gives the chosen ones of the classes that a file names, all where none is chosen, in the file's order.
 
     Raises:
@@ -177,7 +177,7 @@ def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: P
     return tuple(label for label in official if not chosen or label in chosen)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: storage.AnyPath) -> Iterator[tuple[int, str]]:
     """Gives the lines of a list that are not empty, without white space around them, each with its number.
 
     Raises:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import disk, listing, ucf101
 
 SPLIT = "1"
@@ -29,6 +29,7 @@ _META_FILES = {
     "test": ("test_set_meta.mat", "test_videos"),
 }
 _SEGMENT_FILES = {"validation": "_val.txt", "test": "_test.txt"}
+_NAMES = r"v_|video_(validation|test|background)_"
 _AMBIGUOUS = "Ambiguous"  # Stretches that annotators were not sure about; no class.
 
 
@@ -59,7 +60,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         ValueError: A folder or a metadata file is missing or not readable, two files have one name, or a video of the
             metadata is not on disk.
     """
-    videos_dir, splits_dir = Path(settings.videos_dir), Path(settings.splits_dir)
+    videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
     if not settings.splits_dir or not splits_dir.is_dir():
         raise ValueError(
             f"`splits_dir` must be the folder of {' and '.join(name for name, _ in _META_FILES.values())}. "
@@ -105,7 +106,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     ).check_missing(settings.allow_missing)
 
 
-def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, str]]:
+def read_metadata(splits_dir: storage.AnyPath, part: str) -> tuple[list[Entry], dict[int, str]]:
     """Reads the official metadata of the validation or the test videos.
 
     Args:
@@ -123,7 +124,8 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
     if not path.is_file():
         raise ValueError(f"{path} is missing: it is part of THUMOS14's official metadata")
     try:
-        rows = np.atleast_1d(scipy.io.loadmat(path, squeeze_me=True)[key])
+        with path.open("rb") as stream:
+            rows = np.atleast_1d(scipy.io.loadmat(stream, squeeze_me=True)[key])
         names = [str(row["video_name"]) for row in rows]
         labels = [_strings(row["primary_action"]) + _strings(row["secondary_actions"]) for row in rows]
         numbers = [
@@ -149,7 +151,7 @@ def read_metadata(splits_dir: Path, part: str) -> tuple[list[Entry], dict[int, s
     return entries, classes
 
 
-def read_segments(splits_dir: Path, labels: tuple[str, ...]) -> dict[str, tuple[listing.Segment, ...]]:
+def read_segments(splits_dir: storage.AnyPath, labels: tuple[str, ...]) -> dict[str, tuple[listing.Segment, ...]]:
     """Reads the temporal annotations, which exist for 20 of the classes.
 
     Args:
@@ -165,7 +167,7 @@ def read_segments(splits_dir: Path, labels: tuple[str, ...]) -> dict[str, tuple[
     known = {label.lower(): label for label in labels}
     found: dict[str, list[listing.Segment]] = collections.defaultdict(list)
     for part, ending in _SEGMENT_FILES.items():
-        for path in sorted((splits_dir / f"temporal_annotations_{part}").glob(f"*{ending}")):
+        for path in storage.entries(splits_dir / f"temporal_annotations_{part}", f"*{ending}"):
             name = path.name.removesuffix(ending)
             if name == _AMBIGUOUS:
                 continue
@@ -186,6 +188,8 @@ def _strings(value: Any) -> list[str]:
 def _find(settings: config.ListingSettings) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
     """Finds the videos at any depth: relative paths by name without suffix, and what else is there."""
     videos_dir = disk.check_folder(settings)
+    if isinstance(videos_dir, storage.RemotePath):
+        return _find_remote(videos_dir)
     found: dict[str, PurePosixPath] = {}
     ignored, visited = [], set()
     for folder, folders, files in os.walk(videos_dir, followlinks=True):
@@ -199,7 +203,7 @@ def _find(settings: config.ListingSettings) -> tuple[dict[str, PurePosixPath], l
             name = disk.without_suffix(item)
             if item.startswith("."):
                 continue
-            known = re.match(r"v_|video_(validation|test|background)_", name)
+            known = re.match(_NAMES, name)
             if not known or not disk.is_video(Path(folder, item), settings.frame_folders):
                 if not settings.frame_folders:
                     ignored.append(path)
@@ -209,6 +213,23 @@ def _find(settings: config.ListingSettings) -> tuple[dict[str, PurePosixPath], l
                 found[name] = path
         if settings.frame_folders:
             folders[:] = [name for name in folders if not disk.is_video(Path(folder, name), frame_folders=True)]
+    return found, ignored
+
+
+def _find_remote(videos_dir: storage.RemotePath) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
+    found: dict[str, PurePosixPath] = {}
+    ignored = []
+    for file in videos_dir.rglob("*"):
+        path = file.relative_to(videos_dir)
+        if any(part.startswith(".") for part in path.parts) or file.is_dir():
+            continue
+        name = disk.without_suffix(path.name)
+        if not re.match(_NAMES, name) or not disk.is_video(file, frame_folders=False):
+            ignored.append(path)
+        elif name in found:
+            raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
+        else:
+            found[name] = path
     return found, ignored
 
 

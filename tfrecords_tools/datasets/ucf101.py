@@ -6,9 +6,9 @@ index") and `testlist0k.txt` ("path"). Class and file names are compared without
 """
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import disk, listing
 
 
@@ -25,7 +25,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         ValueError: A folder or a list is missing, a line cannot be read, a video is on both lists of a split, or one
             on a list is not on disk.
     """
-    videos_dir, splits_dir = Path(settings.videos_dir), Path(settings.splits_dir)
+    videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
     if not settings.splits_dir or not splits_dir.is_dir():
         raise ValueError(
             "`splits_dir` must be the folder of the official lists, classInd.txt, trainlist01.txt, testlist01.txt ... "
@@ -63,7 +63,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     )
 
 
-def read_class_index(path: Path) -> tuple[str, ...]:
+def read_class_index(path: storage.AnyPath) -> tuple[str, ...]:
     """Reads classInd.txt.
 
     Args:
@@ -89,7 +89,7 @@ def read_class_index(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_list(path: Path, labels: tuple[str, ...]) -> list[PurePosixPath]:
+def read_list(path: storage.AnyPath, labels: tuple[str, ...]) -> list[PurePosixPath]:
     """Reads a trainlist or testlist.
 
     Args:
@@ -137,7 +137,7 @@ def _key(path: PurePosixPath) -> str:
     return f"{path.parent.name}/{disk.without_suffix(path.name)}".lower()
 
 
-def _read_roles(splits_dir: Path, labels: tuple[str, ...]) -> dict[str, dict[PurePosixPath, str]]:
+def _read_roles(splits_dir: storage.AnyPath, labels: tuple[str, ...]) -> dict[str, dict[PurePosixPath, str]]:
     """Gives, for each split that has lists, the role of each path on them."""
     matches = (re.fullmatch(r"(?:train|test)list0*(\d+)\.txt", path.name) for path in splits_dir.iterdir())
     numbers = sorted({match[1] for match in matches if match}, key=int)

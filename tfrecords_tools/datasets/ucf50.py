@@ -6,9 +6,8 @@ without converting anything twice.
 
 import collections
 import re
-from pathlib import Path
 
-from tfrecords_tools import config
+from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import disk, listing
 
 PUBLISHED = {"videos": 6618, "classes": 50, "groups": 25}
@@ -32,7 +31,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             "`splits_dir` must be empty for dataset=ucf50, whose splits are its groups. "
             f"Received: splits_dir={settings.splits_dir!r}"
         )
-    videos_dir = Path(settings.videos_dir)
+    videos_dir = storage.path(settings.videos_dir)
     found = disk.find(settings, _class_in)
     labels = found.choose_classes(settings.classes)
     on_disk, ignored = found.by_name(labels)

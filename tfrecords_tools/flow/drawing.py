@@ -1,11 +1,9 @@
 """Pictures with flow in them: the wheel's legend, sizes, text, files."""
 
-import os
-import pathlib
-
 import cv2
 import numpy as np
 
+from tfrecords_tools import storage
 from tfrecords_tools.flow import colour
 
 LEGEND_HEIGHT = 96
@@ -52,7 +50,7 @@ def write_text(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:
         cv2.putText(picture, text, place, _FONT, 0.5, (shade,) * 3, thickness, _LINE)
 
 
-def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
+def write_picture(path: storage.AnyPath, picture: np.ndarray) -> None:
     """Writes a picture, uint8 [H, W, 3], RGB; the file appears only when it is whole.
 
     Raises:
@@ -61,6 +59,5 @@ def write_picture(path: pathlib.Path, picture: np.ndarray) -> None:
     done, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
         raise OSError(f"{path} cannot be encoded")
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_bytes(data.tobytes())
-    os.replace(partial, path)
+    with storage.created(path) as partial:
+        partial.write_bytes(data.tobytes())

@@ -17,7 +17,7 @@ import numpy as np
 import tqdm
 from absl import app, flags
 
-from tfrecords_tools import cli, video
+from tfrecords_tools import cli, storage, video
 from tfrecords_tools.flow import colour, drawing, methods
 
 _PICTURES = (".png",)
@@ -50,7 +50,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def show(
     path: str | pathlib.Path,
-    output: str | pathlib.Path,
+    output: str | pathlib.Path | storage.RemotePath,
     *,
     flow: str = "tvl1",
     resize: video.Resize | None = None,
@@ -75,7 +75,7 @@ def show(
         ValueError: An argument is out of its range.
         OSError: The output cannot be written.
     """
-    output = pathlib.Path(output)
+    output = storage.path(output)
     suffixes = (*_PICTURES, *video.CODECS)
     if output.suffix not in suffixes:
         raise ValueError(f"`output` must end in {', '.join(suffixes)}. Received: output={output}")
@@ -108,10 +108,11 @@ def main(argv: Sequence[str]) -> None:
     values = flags.FLAGS
     if len(argv) != 2:
         raise app.UsageError(f"one video is wanted, {len(argv) - 1} given: python -m tfrecords_tools.flow.show VIDEO")
-    path = pathlib.Path(argv[1])
-    output = pathlib.Path(values.output or f"{path.stem}_flow.png")
+    path = storage.path(argv[1])
+    output = storage.path(values.output or f"{path.stem}_flow.png")
     resize = video.Resize.parse(values.resize) if values.resize else None
-    count = show(path, output, flow=values.flow, resize=resize, pairs=values.pairs, max_speed=values.max_speed)
+    with storage.staged(path) as file:
+        count = show(file, output, flow=values.flow, resize=resize, pairs=values.pairs, max_speed=values.max_speed)
     print(f"{output}: flow of {count} pairs of frames by {values.flow}")
 
 

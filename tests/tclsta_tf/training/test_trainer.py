@@ -61,8 +61,8 @@ def make_trainer(
         strategy=strategy,
         optimizer=optimizer,
         schedule=schedule,
-        checkpoints=lambda state: checkpoints.Checkpoints(folder / "checkpoints", model, optimizer, state),
-        summaries=summaries.Summaries(folder / "logs", "test"),
+        checkpoints=lambda state: checkpoints.Checkpoints(str(folder / "checkpoints"), model, optimizer, state),
+        summaries=summaries.Summaries(str(folder / "logs"), "test"),
         name="toy",
         **{"validate": lambda: {}, **attributes},
     )
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     make_trainer(tmp_path).train()
     other = make_trainer(tmp_path)
     wider = keras.Sequential([keras.Input([6]), keras.layers.Dense(3, name="wide")], name="toy")
-    keeper = checkpoints.Checkpoints(tmp_path / "checkpoints", wider, other.optimizer)
+    keeper = checkpoints.Checkpoints(str(tmp_path / "checkpoints"), wider, other.optimizer)
     with pytest.raises(ValueError, match="belongs to another model. Use another --workdir"):
         keeper.restore()
 
