@@ -167,11 +167,11 @@ class TrainConfig:
         momentum: Momentum of `sgd`.
         weight_decay: Caffe's weight decay: this times every kernel is added to its gradient.
         bias_rate: Factor on the learning rate of biases (Caffe's lr_mult, 2 in the release); `sgd` only.
-        schedule: `step` multiplies the rate by decay_rate every decay_steps, `cosine` lowers it to 0 over all steps,
-            `plateau` multiplies it by decay_rate when the accuracy on the validation part has not risen for `patience`
-            looks at it.
-        decay_steps: Interval of the `step` schedule; 0 keeps the rate constant.
-        decay_rate: Factor of the `step` and `plateau` schedules.
+        schedule: `step` multiplies the rate by decay_rate every decay_steps, `exponential` lowers it continuously by
+            as much, `cosine` lowers it to 0 over all steps, `plateau` multiplies it by decay_rate when the accuracy on
+            the validation part has not risen for `patience` looks at it.
+        decay_steps: Interval of the `step` and `exponential` schedules; 0 keeps the rate constant.
+        decay_rate: Factor of all schedules but `cosine`.
         patience: Looks at the validation part without a new best before `plateau` lowers the rate.
         warmup_steps: Steps over which the rate rises linearly from 0.
         clip_value: Largest absolute value of an element of the LSTM's gradient (release: 0.1); 0 turns it off.
@@ -194,7 +194,7 @@ class TrainConfig:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     bias_rate: float = 1.0
-    schedule: str = choices("step", "cosine", "plateau")
+    schedule: str = choices("step", "exponential", "cosine", "plateau")
     decay_steps: int = 0
     decay_rate: float = 0.1
     patience: int = 5

@@ -28,6 +28,12 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """
     flags.DEFINE_string("data_dir", None, "Folder of the records, made by tfrecords_tools.convert.", flag_values=values)
     flags.DEFINE_string("workdir", None, "Folder of everything that the run makes.", flag_values=values)
+    flags.DEFINE_string(
+        "leave_out_group",
+        None,
+        "Instead of --split, for records of dataset=ucf50: the number of the group to test on.",
+        flag_values=values,
+    )
     defaults = config.RunConfig()
     for group in _GROUPS:
         if group in config.PARTS:
@@ -59,6 +65,7 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         values: parsed flags.
         needs_data: whether the command cannot do without the records.
     """
+    _apply_left_out_group(values)
     names = _inherit(values, storage.path(require("workdir", values)))
     if values["data_dir"].value:
         # Saved for later commands, which may be run from another folder.
@@ -69,6 +76,23 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         "workdir": storage.path(values["workdir"].value),
         "flags": "".join(f"{values[name].serialize()}\n" for name in names if values[name].value is not None),
     }
+
+
+def _apply_left_out_group(values: flags.FlagValues) -> None:
+    """Makes --leave_out_group the split of that group."""
+    group = values["leave_out_group"].value
+    if group is None:
+        return
+    number = group.removeprefix("g").lstrip("0")
+    if not number.isdecimal():
+        raise flags.Error(f"--leave_out_group must be the number of a group, like 7 or g07. Received: {group!r}")
+    if values["split"].present and values["split"].value != number:
+        raise flags.Error(
+            f"--leave_out_group={group} and --split={values['split'].value} say different things: give one"
+        )
+    values["split"].value = number
+    values["split"].using_default_value = False
+    values["split"].present += 1
 
 
 def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:

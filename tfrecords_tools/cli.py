@@ -69,10 +69,10 @@ def _reporting(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequenc
             _complain(error)
             status = USAGE
         except Exception as error:
-            if _TRACEBACK.value or not _is_about_input(error):
+            status = getattr(error, "exit_status", FAILURE)  # of an end that a script may want to tell from a failure
+            if _TRACEBACK.value or not (status != FAILURE or _is_about_input(error)):
                 raise
             _complain(error)
-            status = FAILURE
         raise SystemExit(status or 0)
 
     return guarded

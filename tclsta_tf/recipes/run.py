@@ -127,8 +127,15 @@ class Run:
         if attention == self.config.stream.attention:
             return self
         stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
-        settings = dataclasses.replace(self.config, stream=stream)
+        stages = {part: getattr(self.config, part) for part in config.STREAMS}
+        if "ta" not in attention:  # There is no temporal head to train.
+            stages = {part: tuple(s for s in own if s.trains != "temporal") for part, own in stages.items()}
+        settings = dataclasses.replace(self.config, stream=stream, **stages)
         overrides = f"--attention={attention}\n--novideo_loss\n"  # the last one wins in a flagfile
+        for part, values in settings.to_json().items():
+            if part in config.STREAMS and stages[part] != getattr(self.config, part):
+                columns = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+                overrides += "".join(f"--{part}_{name}={','.join(map(str, of))}\n" for name, of in columns.items())
         folder = self.workdir / "ablation" / attention
         child = dataclasses.replace(self, config=settings, workdir=folder, flags=f"{self.flags}\n{overrides}")
         child.__dict__["manifest"] = self.manifest  # checked once is enough

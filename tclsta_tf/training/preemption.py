@@ -10,6 +10,9 @@ from types import FrameType
 class Preempted(RuntimeError):
     """The process was asked to end, and the training is saved up to the step it had done."""
 
+    exit_status = 128 + signal.SIGTERM
+    """Of a command that ends by it, what a shell reports of a process that the signal has ended."""
+
 
 @contextlib.contextmanager
 def watch() -> Iterator[Callable[[], bool]]:

@@ -72,7 +72,7 @@ def make_schedule(settings: config.TrainConfig) -> keras.optimizers.schedules.Le
     else:
         rate = settings.decay_rate if settings.decay_steps else 1.0
         schedule = keras.optimizers.schedules.ExponentialDecay(
-            settings.learning_rate, max(settings.decay_steps, 1), rate, staircase=True
+            settings.learning_rate, max(settings.decay_steps, 1), rate, staircase=settings.schedule == "step"
         )
     return WarmUp(settings.warmup_steps, schedule) if settings.warmup_steps else schedule
 

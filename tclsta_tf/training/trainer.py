@@ -132,11 +132,11 @@ class Trainer:
             stop = asked_to_stop()
             if stop and distribution.is_several_workers(self.strategy):
                 # The others have not been asked, and a save that they take no part in would wait for them.
-                raise preemption.Preempted(f"asked to end after {step} steps; the last checkpoint is kept")
+                raise preemption.Preempted(f"asked to end; {self.name} goes on from its last checkpoint")
             if stop or self._due(self.settings.checkpoint_every, step):
                 self._save(step)
             if stop and step < self.settings.steps:
-                raise preemption.Preempted(f"asked to end: {self.name} is saved at step {step}")
+                raise preemption.Preempted(f"asked to end; {self.name} is saved at step {step}: run again to go on")
 
     def _due(self, interval: int, step: int) -> bool:
         return step == self.settings.steps or (interval > 0 and step % interval == 0)

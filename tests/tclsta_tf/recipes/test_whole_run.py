@@ -339,3 +339,66 @@ def test_a_damaged_shard_of_the_same_size_is_named(tmp_path, tiny_records, tiny_
     shard.write_bytes(data)
     with pytest.raises(ValueError, match=f"{shard.name} is damaged: delete it and run the conversion again"):
         train_stream.train_stream(made, "static")
+
+
+def _stages(settings: config.TrainConfig) -> tuple[config.TrainConfig, ...]:
+    changes = ({"trains": "spatial", "frames": 1}, {"trains": "temporal", "frames": 4, "batch_size": 2}, {})
+    return tuple(dataclasses.replace(settings, **change) for change in changes)
+
+
+def test_stages_train_what_they_say_and_resume_in_any_of_them(tmp_path, tiny_records, tiny_config, monkeypatch):
+    """The release's three stages: killed in the second one, the run ends as if it had not been."""
+    settings = dataclasses.replace(tiny_config, static=_stages(tiny_config.static[0]))
+    whole = run.Run(settings, tiny_records, tmp_path / "whole")
+    seen = []
+    train = parts.trainer.Trainer.train
+
+    def noting(loop):
+        train(loop)
+        seen.append({variable.path: np.array(variable) for variable in loop.model.trainable_variables})
+
+    monkeypatch.setattr(parts.trainer.Trainer, "train", noting)
+    train_stream.train_stream(whole, "static")
+    first, second, third = seen
+    for path, value in first.items():
+        # (A temporal head whose affinity saturates may move in some of its weights only.)
+        if "temporal_" not in path:
+            np.testing.assert_array_equal(second[path], value, err_msg=path)
+    assert any((second[path] != value).any() for path, value in first.items() if "temporal_" in path)
+    assert any((third[path] != value).any() for path, value in second.items() if "temporal_" not in path)
+
+    calls, save = [], parts.checkpoints.Checkpoints.save
+
+    def save_and_die(keeper, step):
+        save(keeper, step)
+        calls.append(step)
+        if len(calls) == 3:
+            raise Killed
+
+    broken = run.Run(settings, tiny_records, tmp_path / "broken")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
+        train_stream.train_stream(broken, "static")
+    assert calls == [2, 4, 2]  # two of the first stage, one of the second
+    train_stream.train_stream(broken, "static")
+    for path, value in third.items():
+        np.testing.assert_allclose(seen[-1][path], value, atol=1e-6, err_msg=path)
+
+
+def test_a_variant_without_a_temporal_head_leaves_out_its_stage(tmp_path, tiny_records, tiny_config):
+    settings = dataclasses.replace(tiny_config, static=_stages(tiny_config.static[0]))
+    variant = run.Run(settings, tiny_records, tmp_path, "--static_trains=spatial,temporal,all\n").variant("sa")
+    assert [stage.trains for stage in variant.config.static] == ["spatial", "all"]
+    assert "--static_trains=spatial,all\n" in variant.flags and "--motion_trains" not in variant.flags
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains(tmp_path, tiny_records, tiny_config, precision):
+    device = dataclasses.replace(tiny_config.device, precision=precision)
+    made = run.Run(dataclasses.replace(tiny_config, device=device), tiny_records, tmp_path)
+    try:
+        train_stream.train_stream(made, "static")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = keras.saving.load_model(made.model_file("static"), compile=False)
+    assert all(np.isfinite(np.array(variable)).all() for variable in model.trainable_variables)

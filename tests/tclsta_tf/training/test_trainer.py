@@ -328,7 +328,7 @@ def test_sigterm_saves_and_leaves(tmp_path):
 
     asked = scripted(tmp_path / "asked", *[0.0] * 6, on_call=ask)
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(preemption.Preempted, match="toy is saved at step 6"):
+    with pytest.raises(preemption.Preempted, match="asked to end; toy is saved at step 6: run again to go on"):
         asked.train()
     assert signal.getsignal(signal.SIGTERM) is before
     resumed = scripted(tmp_path / "asked", *[0.0] * 6)
