@@ -25,6 +25,8 @@ def masked_softmax(logits: keras.KerasTensor, mask: keras.KerasTensor | None = N
     Returns:
         float [B, N] in [0, 1], rows sum to 1 (to 0 where nothing is valid).
     """
+    if logits.shape[-1] == 1:  # One frame has all the weight, and Keras would warn that it has.
+        return ops.ones_like(logits) if mask is None else ops.cast(mask, logits.dtype)
     if mask is None:
         return ops.softmax(logits, axis=-1)
     valid = ops.cast(mask, "bool")

@@ -119,7 +119,7 @@ class Gradients:
             return share + tf.cast(self.settings.weight_decay / replicas, share.dtype) * variable.value
         if name == "bias":
             return self.settings.bias_rate * share
-        return share
+        return tf.identity(share)  # The optimizer's all-reduce cannot hand on a tensor of the graph around a tf.cond.
 
 
 def _part(batch: Batch, index: int | tf.Tensor, size: tf.Tensor) -> Batch:
