@@ -44,6 +44,8 @@ class DataConfig:
         sampling: How the T frames of a training clip are placed: `uniform` is floor(i*n/(T+1)), `release` the 1-based
             i*floor(n/(T+1)) of the authors' lists, `segments` one random frame from each of T equal parts (TSN).
             Testing places frames by `uniform` unless this says `release`.
+        crop: How training clips are cut: `random` is a square anywhere; `corners` takes four corners and the middle, at
+            four scales and slightly other shapes, and resizes them (TSN). Testing takes the middle.
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
         shuffle_buffer: Encoded videos held in memory to shuffle them.
@@ -55,6 +57,7 @@ class DataConfig:
     validation_fraction: float = 0.15
     crop_size: int = 224
     sampling: str = choices("uniform", "release", "segments")
+    crop: str = choices("random", "corners")
     mirror: bool = True
     test_frames: int = 25
     shuffle_buffer: int = 256

@@ -55,6 +55,7 @@ def training_batches(
     seed: int,
     first_step: int = 0,
     sampling_method: str = "uniform",
+    crop: str = "random",
     mirror: bool = True,
     shuffle_buffer: int = 256,
     num_shares: int = 1,
@@ -66,11 +67,12 @@ def training_batches(
         subset: the videos to train on.
         stream: `static` (RGB frames) or `motion` (flow stacks).
         num_frames: frames per clip (paper symbol T).
-        crop_size: side of the random square crop, pixels.
+        crop_size: side of the square crop, pixels.
         batch_size: clips per batch.
         seed: decides order, crops and mirroring.
         first_step: batches that an earlier run has consumed already.
         sampling_method: see `sampling.sample_positions`.
+        crop: `random` or `corners`, see `augmentation`.
         mirror: mirror half of the clips.
         shuffle_buffer: encoded videos held to shuffle them.
         num_shares: parts that every batch is cut into, one for each worker.
@@ -85,7 +87,10 @@ def training_batches(
         seeds = tf.random.split([seed, position], 3)
         record = schema.parse(serialised)
         clip = _read_clip(record, stream, num_frames, sampling_method, seeds[0])
-        clip = augmentation.random_crop(clip, crop_size, seeds[1])
+        if crop == "corners":
+            clip = augmentation.corner_crop(clip, crop_size, seeds[1], is_flow=stream == "motion")
+        else:
+            clip = augmentation.random_crop(clip, crop_size, seeds[1])
         if mirror:
             flip = augmentation.mirror_frames if stream == "static" else augmentation.mirror_flow
             heads = tf.random.stateless_uniform([], seeds[2]) < 0.5

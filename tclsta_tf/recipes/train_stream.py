@@ -78,6 +78,7 @@ def _batches(
         seed=seed,
         first_step=step,
         sampling_method=data.sampling,
+        crop=data.crop,
         mirror=data.mirror,
         shuffle_buffer=data.shuffle_buffer,
         num_shares=workers,

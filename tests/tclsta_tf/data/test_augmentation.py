@@ -30,6 +30,43 @@ def test_random_crop_is_one_window_for_all_frames_and_reaches_every_place(ramp):
     assert {y for y, _ in corners} == set(range(5)) and {x for _, x in corners} == set(range(13))
 
 
+def test_corner_crops_come_from_five_places_at_ten_shapes():
+    rows, columns = np.meshgrid(np.arange(64, dtype=np.float32), np.arange(96, dtype=np.float32), indexing="ij")
+    clip = np.stack([np.stack([rows, columns, np.full_like(rows, t)], axis=-1) for t in range(2)]).astype(np.uint8)
+    windows = set()
+    for seed in range(300):
+        crop = augmentation.corner_crop(tf.constant(clip), 32, tf.constant([seed, 1]), is_flow=False).numpy()
+        assert crop.shape == (2, 32, 32, 3) and (crop[1, ..., 2] == 1).all()
+        np.testing.assert_array_equal(crop[0, ..., :2], crop[1, ..., :2])
+        # On a ramp the first and the last pixel of the result tell where the window begins and how long it is.
+        sides = []
+        for channel, line in enumerate((crop[0, :, 0, 0].astype(float), crop[0, 0, :, 1].astype(float))):
+            length = (line[24] - line[8]) / 16 * 32
+            start = line[8:25].mean() - length * 16 / 31.5
+            sides.append((min((64, 56, 48, 42), key=lambda side: abs(side - length)), start, channel))
+        (height, top, _), (width, left, _) = sides
+        assert abs((64, 56, 48, 42).index(height) - (64, 56, 48, 42).index(width)) <= 1
+        vertical = round(2 * top / (64 - height)) if height < 64 else 0
+        horizontal = round(2 * left / (96 - width))
+        windows.add((height, width, vertical if height < 64 else -1, horizontal))
+        if height < 64:
+            assert (vertical, horizontal) in {(0, 0), (0, 2), (2, 0), (2, 2), (1, 1)}
+    assert len({window[:2] for window in windows}) == 10
+
+
+def test_corner_crops_scale_motion_with_the_window():
+    flow = np.full([1, 64, 64, 4], 128, np.uint8)
+    flow[..., 0::2], flow[..., 1::2] = 160, 96  # u is 32 steps, v is -32
+    seen = set()
+    for seed in range(100):
+        crop = augmentation.corner_crop(tf.constant(flow), 48, tf.constant([seed, 1]), is_flow=True).numpy().astype(int)
+        np.testing.assert_array_equal(crop, np.broadcast_to(crop[:1, :1, :1], crop.shape))
+        seen.add(tuple(crop[0, 0, 0]))
+    expected = {round(32 * 48 / side) for side in (64, 56, 48, 42)}
+    assert {u - 128 for u, _, _, _ in seen} == expected and {128 - v for _, v, _, _ in seen} == expected
+    assert all(pixel[:2] == pixel[2:] for pixel in seen)
+
+
 def test_crop_of_the_whole_frame_is_the_frame(ramp):
     square = tf.constant(ramp[:, :, :12])
     np.testing.assert_array_equal(augmentation.random_crop(square, 12, tf.constant([1, 2])), square)

@@ -127,3 +127,31 @@ def _is_window(clip, whole):
 def test_an_empty_selection_is_refused(subset):
     with pytest.raises(ValueError, match="no video to train on"):
         batches(pipeline.select(subset.shards, set()), 1)
+
+
+def test_shares_of_workers_make_up_the_batches_of_one(subset):
+    def take(num_shares, share):
+        shares = {"num_shares": num_shares, "share": share, "first_step": 3, "crop": "corners"}
+        return [batch["clips"].numpy() for batch in batches(subset, 3, **shares)]
+
+    whole, parts = take(1, 0), [take(2, share) for share in range(2)]
+    for batch, first, second in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(batch, np.concatenate([first, second]))
+
+
+def test_batches_name_their_videos(subset):
+    named = [pipeline.batch_ids(subset, 4, seed=5, step=step) for step in range(6)]
+    size = len(subset)
+    epoch = [name for batch in named for name in batch][:size]
+    assert sorted(epoch) == sorted(video.id for video in subset.videos)
+    labels = {video.id: video.labels[0] for video in subset.videos}
+    batches = pipeline.training_batches(subset, "static", 3, 40, batch_size=4, seed=5)
+    for names, batch in zip(named, batches.take(6), strict=True):
+        assert [labels[name] for name in names] == batch["labels"].numpy().tolist()
+
+
+def test_workers_with_files_of_their_own(subset):
+    shares = [pipeline.share_files(subset, 2, share) for share in range(2)]
+    assert sorted(video.id for share in shares for video in share.videos) == sorted(video.id for video in subset.videos)
+    with pytest.raises(ValueError, match="--shard_by=files needs a shard for each of 99 workers"):
+        pipeline.share_files(subset, 99, 0)
