@@ -265,6 +265,7 @@ class DeviceConfig:
             environment variable TF_CONFIG names, `tpu` on a TPU.
         logical_cpus: Splits the CPU into this many devices, to try `mirrored` without GPUs; 0 leaves it whole.
         precision: `float32`, `mixed_bfloat16`, or `mixed_float16` with loss scaling.
+        histograms: Writes histograms of the weights for TensorBoard whenever the validation part is looked at.
         xla: Compiles the forward and the backward pass by XLA.
         seed: Seed of initial weights, order of the videos, crops and dropout.
     """
@@ -272,6 +273,7 @@ class DeviceConfig:
     distribution: str = choices("auto", "none", "mirrored", "multi_worker", "tpu")
     logical_cpus: int = 0
     precision: str = choices("float32", "mixed_bfloat16", "mixed_float16")
+    histograms: bool = False
     xla: bool = False
     seed: int = 0
 

@@ -70,6 +70,13 @@ def train_stages(
     is_chief = distribution.is_chief(strategy)
     logs = str(run.part_dir(part) / "logs") if is_chief else None
     scalars = summaries.Summaries(logs, configuration_card(run))
+    scalars.write_settings(
+        {
+            f"{group}.{name}": value if isinstance(value, bool | int | float | str) else str(value)
+            for group, values in run.config.to_json().items()
+            for name, value in values.items()
+        }
+    )
     for number, settings in enumerate(getattr(run.config, part)):
         seed = run.config.device.seed + number * _SEED_OF_STAGE
         stage = Stage(part, number, settings, model, strategy, seed, steps_before, scalars)

@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from tclsta_tf import config
 from tclsta_tf.data import features
-from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import collaborative_network, two_stream
-from tclsta_tf.recipes import parts
+from tclsta_tf.recipes import parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 
@@ -52,7 +51,7 @@ def train_collaborative(run: run_lib.Run) -> None:
             variables=model.trainable_variables,
             forward=forward,
             batches=batches,
-            validate=lambda: _validate(run, model),
+            validate=lambda step: _validate(run, stage, model, step),
             alternate=sides,
         )
 
@@ -103,9 +102,8 @@ def outputs_on_features(run: run_lib.Run, model: keras.Model, role: str) -> dict
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]} if batches else {}
 
 
-def _validate(run: run_lib.Run, model: keras.Model) -> dict[str, float]:
+def _validate(run: run_lib.Run, stage: parts.Stage, model: keras.Model, step: int) -> dict[str, float]:
     outputs = outputs_on_features(run, model, run_lib.VALIDATION)
     if not outputs:
         return {}
-    result = metrics.summarise(np.asarray(two_stream.merged_scores(outputs)), outputs["labels"])
-    return {trainer.VALIDATED: result["overall_accuracy"]}
+    return watch.describe(run, stage, step, np.asarray(two_stream.merged_scores(outputs)), outputs["labels"])

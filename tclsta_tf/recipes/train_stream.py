@@ -1,16 +1,14 @@
 """Trains the spatial-temporal attention model of one stream."""
 
 import contextlib
-from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import attention_stream
-from tclsta_tf.recipes import parts
+from tclsta_tf.recipes import parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 from tfrecords_tools import storage
@@ -48,7 +46,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
             variables=[variable for variable in model.trainable_variables if _learns(variable, settings.trains)],
             forward=forward,
             batches=lambda step, workers, worker: _batches(run, train, stream, stage, step, workers, worker),
-            validate=validation(run, stream, model, settings.frames),
+            validate=watch.stream_validation(run, stage, stream, model),
             describe=lambda step: _describe(run, train, stage, step),
         )
 
@@ -124,23 +122,3 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
         )
     model(np.zeros([1, 2, data.crop_size, data.crop_size, channels], np.uint8), training=False)
     return model
-
-
-def validation(run: run_lib.Run, stream: str, model: keras.Model, num_frames: int) -> Callable[[], dict[str, float]]:
-    """A function that measures `model` on the validation part, for the curves of the training."""
-    subset = run.subset(run_lib.VALIDATION)
-    data = run.config.data
-
-    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, data.crop_size)])
-    def scores_of(clips: tf.Tensor) -> tf.Tensor:
-        return model(clips, training=False, heads=False)["scores"]
-
-    def validate() -> dict[str, float]:
-        if not len(subset):
-            return {}
-        batches = pipeline.video_batches(subset, stream, num_frames, data.crop_size, 8, data.sampling)
-        pairs = [(scores_of(batch["clips"]).numpy(), batch["labels"].numpy()) for batch in batches]
-        scores, labels = (np.concatenate(column) for column in zip(*pairs, strict=True))
-        return {trainer.VALIDATED: metrics.summarise(scores, labels)["overall_accuracy"]}
-
-    return validate

@@ -101,6 +101,11 @@ def overlay_heat_map(
     return np.round((1 - opacity) * grey + opacity * tint).astype(np.uint8)
 
 
+def colour_flow(flow: np.ndarray) -> np.ndarray:
+    """Gives flow fields as pictures: float [N, H, W, 2], pixels per frame -> uint8 [N, H, W, 3]."""
+    return np.stack([colour.flow_to_color(field) for field in flow])
+
+
 def draw(video: VideoAttention, max_columns: int = _MAX_COLUMNS) -> figure.Figure:
     """Draws frames, flow and their heat maps, and below them, on the same time axis, the weights over time.
 

@@ -1,13 +1,16 @@
-"""What a training run says: scalars for TensorBoard and one progress line for the console."""
+"""What a training run says: curves and pictures for TensorBoard, and one progress line for the console."""
 
 import sys
 import time
+from collections.abc import Iterable, Mapping
 
+import keras
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 
 class Summaries:
-    """Scalars of one run, by step.
+    """What TensorBoard shows of one run, by step.
 
     Args:
         folder: where the event file is written; None for a worker that writes nothing.
@@ -24,6 +27,27 @@ class Summaries:
         with self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
+
+    def write_image(self, step: int, name: str, png: bytes) -> None:
+        """Writes a picture, given as a PNG file."""
+        with self._writer.as_default(step=step):
+            tf.summary.image(name, tf.io.decode_png(png, channels=3)[tf.newaxis])
+
+    def write_histograms(self, step: int, variables: Iterable[keras.Variable]) -> None:
+        """Writes a histogram of every variable, under its path."""
+        with self._writer.as_default(step=step):
+            for variable in variables:
+                tf.summary.histogram(variable.path, variable.value)
+
+    def write_settings(self, settings: Mapping[str, bool | int | float | str]) -> None:
+        """Writes what TensorBoard's page of hyperparameters compares runs by."""
+        with self._writer.as_default(step=0):
+            hparams.hparams(dict(settings))
+
+    def write_graph(self, graph: tf.Graph) -> None:
+        """Writes a graph."""
+        with self._writer.as_default(step=0):
+            tf.summary.graph(graph)
 
     def close(self) -> None:
         """Flushes the event file."""

@@ -38,7 +38,7 @@ class Trainer:
         optimizer: built for `variables` under the strategy's scope.
         schedule: the optimizer's learning rate.
         checkpoints: makes what saves and resumes from further variables to save, by owner and name.
-        validate: returns scalars of the validation part; called now and then.
+        validate: returns scalars of the validation part; called now and then with the step, as the curves count it.
         summaries: where scalars go.
         name: for the progress line and the names of flags in errors.
         stage: number of the stage, from 1.
@@ -60,7 +60,7 @@ class Trainer:
     optimizer: keras.optimizers.Optimizer
     schedule: keras.optimizers.schedules.LearningRateSchedule
     checkpoints: Callable[[dict[str, dict[str, tf.Variable]]], checkpoints.Checkpoints]
-    validate: Callable[[], dict[str, float]]
+    validate: Callable[[int], dict[str, float]]
     summaries: summaries_lib.Summaries
     name: str
     stage: int = 1
@@ -123,6 +123,7 @@ class Trainer:
             scalars["clips_per_second"] = self.settings.batch_size / seconds_per_step
             scalars["data_wait_share"] = scalars.pop("data_wait") / seconds_per_step
             scalars["learning_rate"] = float(self.optimizer.learning_rate)
+            scalars["frames_per_second"] = scalars["clips_per_second"] * self.settings.frames
             if self._due(self.settings.validate_every, step):
                 scalars |= self._validate(step)
             named = {f"{self.name}/{name}": value for name, value in scalars.items()}
@@ -150,7 +151,7 @@ class Trainer:
 
     def _validate(self, step: int) -> dict[str, float]:
         with self._average.in_place() if self._average else contextlib.nullcontext():
-            scalars = self.validate()
+            scalars = self.validate(self.steps_before + step)
             if VALIDATED in scalars:
                 self._checkpoints.save_if_best(step, scalars[VALIDATED])
         if self._plateau and VALIDATED in scalars:
@@ -196,6 +197,8 @@ class Trainer:
         scale = self._scaling.scale if self._scaling else None
         shares, values = self.strategy.run(self._gradients.of_batch, args=(batch, step, scale))
         total = {name: self._sum(value) for name, value in values.items()}
+        if self.strategy.num_replicas_in_sync == 1:  # Elsewhere the norm of the sum would take one more reduction.
+            total["gradient_norm"] = tf.cast(tf.linalg.global_norm(shares), tf.float32)
         if self._scaling:
             finite = self._sum(self.strategy.run(loss_scaling.count_not_finite, args=(shares,))) == 0
             tf.cond(finite, lambda: self._update(shares, step), lambda: tf.constant(False))

@@ -402,3 +402,33 @@ def test_mixed_precision_trains(tmp_path, tiny_records, tiny_config, precision):
         keras.config.set_dtype_policy("float32")
     model = keras.saving.load_model(made.model_file("static"), compile=False)
     assert all(np.isfinite(np.array(variable)).all() for variable in model.trainable_variables)
+
+
+def test_tensorboard_has_curves_pictures_settings_and_graph(finished, tmp_path):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    for part in config.PARTS:
+        (file,) = (finished.part_dir(part) / "logs").glob("events*")
+        events = event_accumulator.EventAccumulator(
+            str(file), size_guidance=event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE
+        )
+        events.Reload()
+        tags = {tag for kind in ("tensors", "scalars", "images") for tag in events.Tags()[kind]}
+        curves = (
+            "loss accuracy learning_rate clips_per_second data_wait_share gradient_norm validation_accuracy".split()
+        )
+        assert {f"{part}/{name}" for name in curves} <= tags
+        assert f"{part}/confusion" in tags and "configuration" in tags
+        assert {f"{part}/validation_accuracy_of/{label}" for label in finished.labels} & tags
+        if part in config.STREAMS:
+            assert {f"{part}/loss_{name}" for name in ("connection", "spatial", "temporal")} <= tags
+            assert f"{part}/attention" in tags and events.Tags()["graph"]
+        assert "_hparams_/session_start_info" in file.read_bytes().decode("latin-1")
+
+
+def test_histograms_on_request(tmp_path, tiny_records, tiny_config):
+    device = dataclasses.replace(tiny_config.device, histograms=True)
+    made = run.Run(dataclasses.replace(tiny_config, device=device), tiny_records, tmp_path)
+    train_stream.train_stream(made, "static")
+    (file,) = (made.part_dir("static") / "logs").glob("events*")
+    assert b"stem_conv/kernel" in file.read_bytes()

@@ -49,7 +49,7 @@ def main(folder: str, result: str, die_at: int = -1) -> None:
         logits = model(batch["clips"], training=True)
         return {"only": losses.cross_entropy(logits, batch["labels"])}, logits
 
-    def validate() -> dict[str, float]:
+    def validate(step: int) -> dict[str, float]:
         if int(optimizer.iterations.numpy()) == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return {trainer.VALIDATED: 0.5}

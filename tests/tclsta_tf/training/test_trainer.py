@@ -64,7 +64,7 @@ def make_trainer(
         checkpoints=lambda state: checkpoints.Checkpoints(str(folder / "checkpoints"), model, optimizer, state),
         summaries=summaries.Summaries(str(folder / "logs"), "test"),
         name="toy",
-        **{"validate": lambda: {}, **attributes},
+        **{"validate": lambda step: {}, **attributes},
     )
 
 
@@ -180,7 +180,7 @@ def test_alternate_steps_leave_the_other_side_alone_to_the_last_bit(tmp_path):
     hidden, logits = loop.model.trainable_variables[:2], loop.model.trainable_variables[2:]
     seen = []
     loop.alternate = (hidden, logits)
-    loop.validate = lambda: seen.append(weights(loop)) or {}
+    loop.validate = lambda step: seen.append(weights(loop)) or {}
     before = weights(loop)
     loop.train()
     for step, after in enumerate(seen):
@@ -247,11 +247,11 @@ def test_the_average_follows_its_recurrence(tmp_path, two_cpus, mirrored):
     seen = []
     loop = make_trainer(
         tmp_path, strategy=two_cpus if mirrored else None, ema=0.3, steps=6, validate_every=1,
-        validate=lambda: seen.append(weights(loop)) or {},
+        validate=lambda step: seen.append(weights(loop)) or {},
     )  # fmt: skip
     plain = make_trainer(tmp_path / "plain", steps=6, validate_every=1)
     after = []
-    plain.validate = lambda: after.append(weights(plain)) or {}
+    plain.validate = lambda step: after.append(weights(plain)) or {}
     average = weights(plain)
     plain.train()
     loop.train()
@@ -271,7 +271,7 @@ class Scripted:
         self.accuracies, self.on_call = accuracies, on_call
         self.loop = None
 
-    def __call__(self):
+    def __call__(self, step):
         number = int(self.loop.optimizer.iterations.numpy()) // self.loop.settings.validate_every - 1
         if self.on_call:
             self.on_call(number)
@@ -385,7 +385,7 @@ def test_loss_scaling_changes_nothing_but_skips_overflows(tmp_path, two_cpus, mi
     loop._scaling._scale.assign(2.0**127)
     loop._scaling._scale.assign(loop._scaling._scale * 1.9)
     seen = [weights(loop)]
-    loop.validate = lambda: seen.append(weights(loop)) or {}
+    loop.validate = lambda step: seen.append(weights(loop)) or {}
     for variable in loop.variables:
         variable.assign(variable * 100.0)  # Large losses: the first step's gradient overflows.
     seen[0] = weights(loop)
