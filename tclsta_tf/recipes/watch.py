@@ -85,15 +85,18 @@ def _draw_attention(
     run: run_lib.Run, stream: str, clip: np.ndarray, outputs: dict[str, np.ndarray], label: int
 ) -> bytes:
     """Draws where and when the stream looks in the first video of a batch."""
-    pictures = clip
-    if stream == "motion":
-        pictures = attention_figure.colour_flow(pipeline.first_fields(clip))
+    is_flow = stream == "motion"
+    pictures = attention_figure.colour_flow(pipeline.first_fields(clip)) if is_flow else clip
+    attentions = {
+        f"{stream}_attention": outputs["spatial_attention"][0],
+        f"{stream}_temporal": outputs["temporal_attention"][0],
+    }
     return figures.to_png(
         attention_figure.draw(
             attention_figure.VideoAttention(
                 frames=pictures,
-                static_attention=outputs["spatial_attention"][0],
-                static_temporal=outputs["temporal_attention"][0],
+                **attentions,
+                pictures="flow" if is_flow else "frames",
                 title=f"{stream} stream, first video of the validation part",
                 true_label=run.labels[label],
                 predicted_label=run.labels[int(outputs["scores"][0].argmax())],

@@ -38,6 +38,7 @@ class VideoAttention:
         title: Name of the video.
         true_label: Its class; "" where it is not known.
         predicted_label: The class that was predicted; "" for none.
+        pictures: What `frames` shows, for its row's name.
     """
 
     frames: np.ndarray
@@ -51,6 +52,7 @@ class VideoAttention:
     title: str = ""
     true_label: str = ""
     predicted_label: str = ""
+    pictures: str = "frames"
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames)
@@ -175,7 +177,7 @@ class _Row:
 
 def _picture_rows(video: VideoAttention, shown: np.ndarray) -> list[_Row]:
     frames = video.frames[shown]
-    rows = [_Row("frames", frames)]
+    rows = [_Row(video.pictures, frames)]
     if video.static_attention is not None:
         rows.append(_heat_row("static\nattention", frames, np.asarray(video.static_attention)[shown]))
     if video.flow is not None:
