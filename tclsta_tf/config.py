@@ -75,8 +75,10 @@ class StreamConfig:
     """The spatial-temporal attention model, the same for both streams (METHOD 2 of the paper: Section III-A).
 
     Attributes:
-        backbone: Convolutional network below the heads: `resnet50`, or `small` for a CPU and for tests.
-        backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras) or a weights file.
+        backbone: Convolutional network below the heads: `resnet50`, `resnet50v2` (nearest to the release), `vgg16`,
+            `alexnet`, `googlenet`, or `small` for a CPU and for tests.
+        backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for `alexnet`,
+            `googlenet` and `small`) or a weights file.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
         cam_units: Channels of the class activation convolution (paper symbol K).
         cam_groups: Groups of that convolution, 1 or 2 (the authors' release has 2).
@@ -93,7 +95,7 @@ class StreamConfig:
         video_loss: Adds a cross-entropy on the whole video's score, so that the temporal attention itself is trained.
     """
 
-    backbone: str = choices("resnet50", "small")
+    backbone: str = choices("resnet50", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
     backbone_weights: str = "none"
     attention: str = dataclasses.field(default="sta", metadata={"choices": ATTENTION_VARIANTS})
     cam_units: int = 1024

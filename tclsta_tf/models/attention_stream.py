@@ -27,7 +27,7 @@ class AttentionStream(keras.Model):
     Args:
         num_classes: int >= 1, C.
         channels: 3 for RGB frames, 2L (20) for stacks of flow fields. Default 3.
-        backbone: `resnet50` or `small`. Default `resnet50`.
+        backbone: one of `backbones.NAMES`. Default `resnet50`.
         attention: rows of Table VI. `none`: average pooling, frames count alike; `sa`: CAM head and weighted pooling;
             `ta`: temporal head; `sta`: both. Default `sta`.
         cam_units: int, channels of the CAM convolution, K. Default 1024.

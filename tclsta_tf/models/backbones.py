@@ -6,14 +6,13 @@ optimizer: setting `trainable = False` would also switch Keras' batch normalisat
 
 import pathlib
 import warnings
-from typing import Any
 
 import keras
 import numpy as np
 
-from tclsta_tf.layers import frozen_batch_normalization, input_scaling
+from tclsta_tf.models import alexnet, applications, blocks, googlenet, small
 
-BATCHNORM_MODES = ("batch", "synchronized", "partial", "frozen")
+BATCHNORM_MODES = blocks.BATCHNORM_MODES
 
 
 def inflate_first_convolution(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -45,11 +44,12 @@ def build_backbone(
     """Builds a backbone.
 
     Args:
-        name: `resnet50` (v1 of keras.applications, stride 32, D = 2048) or `small` (about 0.3 million weights, stride
-            16, D = 128, for CPUs and tests).
+        name: `resnet50` (v1) or `resnet50v2`, stride 32, D = 2048; `vgg16`, stride 16, D = 512; `alexnet`, stride 16,
+            D = 256; `googlenet`, stride 32, D = 1024; `small` (about 0.3 million weights, stride 16, D = 128, for CPUs
+            and tests).
         channels: 3 for RGB frames, an even number 2L for stacks of L flow fields. Default 3.
-        weights: None (random), `imagenet` (`resnet50` only; Keras downloads it), or the path of a `.weights.h5` file of
-            the same backbone for RGB. With flow its first convolution is inflated.
+        weights: None (random), `imagenet` (`resnet50`, `resnet50v2`, `vgg16`; Keras downloads it), or the path of a
+            `.weights.h5` file of the same backbone for RGB. With flow its first convolution is inflated.
         batchnorm: `batch`: statistics of the batch in training, as `training` says. `synchronized`: the same over all
             replicas (TensorFlow only). `partial`: `batch` in the first layer, `frozen` in all others (TSN). `frozen`:
             always the stored averages, nothing trainable. Default `batch`.
@@ -82,84 +82,35 @@ def build_backbone(
     return backbone
 
 
-def _scaled_input(channels: int, scale: float, policy: Any) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input, float32 [b, H, W, channels], and what the first convolution sees."""
-    kind = "frames" if channels == 3 else "flow"
-    images = keras.Input((None, None, channels), name="images")
-    return images, input_scaling.InputScaling(kind, scale, dtype=policy, name="input_scaling")(images)
+# Builder, and the name of the convolution that reads the image.
+_BUILDERS = {
+    "resnet50": (applications.resnet50, "conv1_conv"),
+    "resnet50v2": (applications.resnet50v2, "conv1_conv"),
+    "vgg16": (applications.vgg16, "block1_conv1"),
+    "alexnet": (alexnet.alexnet, "conv1_conv"),
+    "googlenet": (googlenet.googlenet, "conv1_conv"),
+    "small": (small.small, "stem_conv"),
+}
+NAMES = tuple(_BUILDERS)
 
-
-def _batch_normalization(batchnorm: str, **config: Any) -> keras.layers.Layer:
-    """A batch normalisation layer in one of the modes, `partial` excepted."""
-    if batchnorm == "frozen":
-        return frozen_batch_normalization.FrozenBatchNormalization(**config)
-    return keras.layers.BatchNormalization(**{**config, "synchronized": batchnorm == "synchronized"})
-
-
-def _resnet50(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
-    # Handing the input over as a tensor, not as a shape, is how keras.applications takes 20 channels without a warning.
-    images, scaled = _scaled_input(channels, 1.0 if channels == 3 else flow_scale, policy)
-    template = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=scaled, name="resnet50")
-    template = keras.Model(images, template.output, name="resnet50")  # theirs wants its input in a list
-    if batchnorm == "batch" and policy.name == keras.config.dtype_policy().name:
-        return template
-
-    def rebuild(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = {**layer.get_config(), "dtype": policy}
-        if not isinstance(layer, keras.layers.BatchNormalization):
-            return type(layer).from_config(config)
-        mode = batchnorm
-        if mode == "partial":
-            mode = "batch" if layer.name == "conv1_bn" else "frozen"
-        return _batch_normalization(mode, **config)
-
-    return keras.models.clone_model(template, clone_function=rebuild)
-
-
-def _small(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
-    """A 5x5 stem of 32 filters, then 3x3 convolutions with 64, 96 and 128, each of stride 2; a residual one on top."""
-
-    def convolve(x: Any, filters: int, size: int, stride: int, name: str, activate: bool = True) -> Any:
-        mode = batchnorm
-        if mode == "partial":
-            mode = "batch" if name == "stem" else "frozen"
-        x = keras.layers.Conv2D(
-            filters,
-            size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=policy,
-            name=f"{name}_conv",
-        )(x)
-        # Momentum 0.9: a run of a few hundred steps must not be tested with averages that are still on their way.
-        x = _batch_normalization(mode, momentum=0.9, dtype=policy, name=f"{name}_bn")(x)
-        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x) if activate else x
-
-    # Batch normalisation undoes the division; it only lets an untrained network start with features around 1.
-    images, scaled = _scaled_input(channels, (1.0 if channels == 3 else flow_scale) / 64.0, policy)
-    # Motion is told by how u and v change over the ten fields of a stack: the stem needs room for many such patterns.
-    x = convolve(scaled, 32, 5, 2, "stem")
-    x = convolve(x, 64, 3, 2, "stage2")
-    x = convolve(x, 96, 3, 2, "stage3")
-    x = convolve(x, 128, 3, 2, "stage4")
-    x = keras.layers.Add(dtype=policy, name="stage4_add")([x, convolve(x, 128, 3, 1, "stage4_block1", activate=False)])
-    x = keras.layers.ReLU(dtype=policy, name="stage4_out")(x)
-    return keras.Model(images, x, name="small")
-
-
-# Builder and the name of the convolution that reads the image.
-_BUILDERS = {"resnet50": (_resnet50, "conv1_conv"), "small": (_small, "stem_conv")}
+# Those whose ImageNet weights Keras downloads; files of weights are those of these networks.
+_APPLICATIONS = {
+    "resnet50": keras.applications.ResNet50,
+    "resnet50v2": keras.applications.ResNet50V2,
+    "vgg16": keras.applications.VGG16,
+}
 
 
 def _pretrained(name: str, weights: str | pathlib.Path) -> keras.Model:
     """The backbone for RGB with the given weights."""
     if weights == "imagenet":
-        if name != "resnet50":
-            raise ValueError(f"`weights='imagenet'` exists for resnet50 only. Received: name={name!r}")
+        if name not in _APPLICATIONS:
+            raise ValueError(
+                f"`weights='imagenet'` exists for {', '.join(_APPLICATIONS)}; give the path of a weights file instead. "
+                f"Received: name={name!r}"
+            )
         try:
-            return keras.applications.ResNet50(include_top=False, weights="imagenet")
+            return _APPLICATIONS[name](include_top=False, weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception where the download fails
             raise ValueError(
                 "`weights='imagenet'` could not be downloaded; give the path of a weights file instead. "
@@ -168,10 +119,7 @@ def _pretrained(name: str, weights: str | pathlib.Path) -> keras.Model:
     path = pathlib.Path(weights)
     if not path.is_file():
         raise ValueError(f"`weights` must be None, 'imagenet' or an existing file. Received: weights={str(weights)!r}")
-    if name == "resnet50":
-        source = keras.applications.ResNet50(include_top=False, weights=None)
-    else:
-        source = build_backbone(name)
+    source = _APPLICATIONS[name](include_top=False, weights=None) if name in _APPLICATIONS else build_backbone(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a file that does not fit draws a hundred warnings before the error

@@ -53,6 +53,7 @@ def test_release(dataset):
         assert [stage.learning_rate for stage in stages] == [1e-3, 1e-3, 1e-5]
         assert [stage.decay_steps for stage in stages] == [5000, 10000, 5000]
         assert {(stage.bias_rate, stage.clip_value, stage.schedule) for stage in stages} == {(2, 0.1, "step")}
+    assert made.stream.backbone == "resnet50v2"
     assert (made.stream.cam_groups, made.stream.cam_bias, made.stream.cam_init) == (2, 1.0, "gaussian")
     (collaborative,) = made.collaborative
     assert (collaborative.optimizer, collaborative.learning_rate, collaborative.batch_size) == ("rmsprop", 5e-4, 256)

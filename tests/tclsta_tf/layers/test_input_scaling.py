@@ -24,6 +24,11 @@ def test_flow_without_motion_is_zero_and_channels_keep_their_order():
     np.testing.assert_array_equal(scaled, [[0, -64, 63.5, 1]])
 
 
+def test_rgb_keeps_its_order_and_fills_the_unit_range():
+    scaled = input_scaling.InputScaling("rgb", 1 / 127.5)(np.array([[[[255, 0, 127]]]], "uint8"))
+    np.testing.assert_allclose(np.asarray(scaled).ravel(), [1, -1, -0.5 / 127.5], rtol=1e-6)
+
+
 def test_sixteen_bit_policies_subtract_before_they_round():
     # 255 - 103.939 is 151.061; bfloat16 has steps of 1 there, but 100 - 103.939 = -3.939 must not become -4.
     scaled = input_scaling.InputScaling("frames", dtype="mixed_bfloat16")(np.full((1, 1, 1, 3), 104, "uint8"))

@@ -154,7 +154,7 @@ def test_weights_that_are_none_or_not_all_are_refused(tmp_path):
         ({"batchnorm": "none"}, "`batchnorm` must be one of"),
         ({"channels": 5}, "`channels` must be 3"),
         ({"channels": 0}, "`channels` must be 3"),
-        ({"weights": "imagenet"}, "exists for resnet50 only"),
+        ({"weights": "imagenet"}, "exists for resnet50, resnet50v2, vgg16; give the path"),
         ({"weights": "/no/such/file"}, "an existing file. Received: weights='/no/such/file'"),
         ({"channels": 20, "flow_scale": 0}, "`scale` must be positive"),
     ],

@@ -1,0 +1,87 @@
+"""What the backbones are made of: the scaled input, and normalisation in one of its modes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tclsta_tf.layers import frozen_batch_normalization, input_scaling
+
+BATCHNORM_MODES = ("batch", "synchronized", "partial", "frozen")
+
+
+def scaled_input(
+    channels: int, scale: float, policy: Any, kind: str = "frames"
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input, float32 [b, H, W, channels], and what the first convolution sees.
+
+    Args:
+        channels: 3 for frames, else flow.
+        scale: factor behind the centring.
+        policy: dtype policy.
+        kind: how frames are centred, see `layers.InputScaling`.
+    """
+    images = keras.Input((None, None, channels), name="images")
+    kind = kind if channels == 3 else "flow"
+    return images, input_scaling.InputScaling(kind, scale, dtype=policy, name="input_scaling")(images)
+
+
+def batch_normalization(batchnorm: str, is_first: bool, **config: Any) -> keras.layers.Layer:
+    """A batch normalisation layer in one of the modes.
+
+    Args:
+        batchnorm: one of `BATCHNORM_MODES`.
+        is_first: whether it is the network's first one, which `partial` leaves free.
+        **config: of `keras.layers.BatchNormalization`.
+    """
+    if batchnorm == "frozen" or (batchnorm == "partial" and not is_first):
+        return frozen_batch_normalization.FrozenBatchNormalization(**config)
+    return keras.layers.BatchNormalization(**{**config, "synchronized": batchnorm == "synchronized"})
+
+
+def rebuild(model: keras.Model, batchnorm: str, first_normalization: str, policy: Any) -> keras.Model:
+    """A network of keras.applications with its normalisation in one of the modes and its layers of a dtype policy."""
+    if batchnorm == "batch" and policy.name == keras.config.dtype_policy().name:
+        return model
+
+    def rebuild_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = {**layer.get_config(), "dtype": policy}
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            return type(layer).from_config(config)
+        return batch_normalization(batchnorm, layer.name == first_normalization, **config)
+
+    return keras.models.clone_model(model, clone_function=rebuild_layer)
+
+
+def convolution(policy: Any, batchnorm: str | None = None, first: str = "") -> Callable[..., keras.KerasTensor]:
+    """Makes a function that adds a convolution with ReLU, padded alike on all sides, to a network.
+
+    Args:
+        policy: dtype policy.
+        batchnorm: mode of the normalisation in front of the ReLU; None for a bias instead.
+        first: name of the network's first convolution.
+
+    Returns:
+        A function of (input, filters, size, stride, name).
+    """
+
+    def add(x: keras.KerasTensor, filters: int, size: int, stride: int, name: str) -> keras.KerasTensor:
+        # Keras' "same" pads unevenly where the stride is 2, other libraries do not.
+        margin = size // 2
+        if margin and stride > 1:
+            x = keras.layers.ZeroPadding2D(margin, dtype=policy, name=f"{name}_pad")(x)
+        x = keras.layers.Conv2D(
+            filters,
+            size,
+            strides=stride,
+            padding="valid" if stride > 1 else "same",
+            use_bias=batchnorm is None,
+            kernel_initializer="he_normal",
+            dtype=policy,
+            name=f"{name}_conv",
+        )(x)
+        if batchnorm is not None:
+            x = batch_normalization(batchnorm, name == first, dtype=policy, name=f"{name}_bn")(x)
+        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
+
+    return add

@@ -1,0 +1,37 @@
+"""A network of 0.3 million weights, for CPUs and for tests."""
+
+from typing import Any
+
+import keras
+
+from tclsta_tf.models import blocks
+
+
+def small(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+    """A 5x5 stem of 32 filters, then 3x3 convolutions with 64, 96 and 128, each of stride 2; a residual one on top."""
+
+    def convolve(x: Any, filters: int, size: int, stride: int, name: str, activate: bool = True) -> Any:
+        x = keras.layers.Conv2D(
+            filters,
+            size,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            dtype=policy,
+            name=f"{name}_conv",
+        )(x)
+        # Momentum 0.9: a run of a few hundred steps must not be tested with averages that are still on their way.
+        x = blocks.batch_normalization(batchnorm, name == "stem", momentum=0.9, dtype=policy, name=f"{name}_bn")(x)
+        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x) if activate else x
+
+    # Batch normalisation undoes the division; it only lets an untrained network start with features around 1.
+    images, scaled = blocks.scaled_input(channels, (1.0 if channels == 3 else flow_scale) / 64.0, policy)
+    # Motion is told by how u and v change over the ten fields of a stack: the stem needs room for many such patterns.
+    x = convolve(scaled, 32, 5, 2, "stem")
+    x = convolve(x, 64, 3, 2, "stage2")
+    x = convolve(x, 96, 3, 2, "stage3")
+    x = convolve(x, 128, 3, 2, "stage4")
+    x = keras.layers.Add(dtype=policy, name="stage4_add")([x, convolve(x, 128, 3, 1, "stage4_block1", activate=False)])
+    x = keras.layers.ReLU(dtype=policy, name="stage4_out")(x)
+    return keras.Model(images, x, name="small")
