@@ -79,6 +79,8 @@ class StreamConfig:
             `alexnet`, `googlenet`, or `small` for a CPU and for tests.
         backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for `alexnet`,
             `googlenet` and `small`) or a weights file.
+        freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),
+            `inception4` (googlenet); empty trains all of it. See `batchnorm` for its normalisation.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
         cam_units: Channels of the class activation convolution (paper symbol K).
         cam_groups: Groups of that convolution, 1 or 2 (the authors' release has 2).
@@ -97,6 +99,7 @@ class StreamConfig:
 
     backbone: str = choices("resnet50", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
     backbone_weights: str = "none"
+    freeze_until: str = ""
     attention: str = dataclasses.field(default="sta", metadata={"choices": ATTENTION_VARIANTS})
     cam_units: int = 1024
     cam_groups: int = 1

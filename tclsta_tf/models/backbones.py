@@ -15,6 +15,23 @@ from tclsta_tf.models import alexnet, applications, blocks, googlenet, small
 BATCHNORM_MODES = blocks.BATCHNORM_MODES
 
 
+def stages_until(name: str, last: str) -> tuple[str, ...]:
+    """The parts of a backbone up to one of them.
+
+    Args:
+        name: of the backbone.
+        last: of the last part that is wanted; "" for none.
+
+    Raises:
+        ValueError: the backbone has no such part.
+    """
+    if not last:
+        return ()
+    if last not in STAGES[name]:
+        raise ValueError(f"the last part must be one of {', '.join(STAGES[name])} for {name}. Received: {last!r}")
+    return STAGES[name][: STAGES[name].index(last) + 1]
+
+
 def inflate_first_convolution(kernel: np.ndarray, channels: int) -> np.ndarray:
     """Makes a convolution for RGB one for any number of channels (cross-modality initialisation, TSN).
 
@@ -92,6 +109,16 @@ _BUILDERS = {
     "small": (small.small, "stem_conv"),
 }
 NAMES = tuple(_BUILDERS)
+
+# Parts of each network in order; the names of their layers begin with them.
+STAGES = {
+    "resnet50": ("conv1", "conv2", "conv3", "conv4", "conv5"),
+    "resnet50v2": ("conv1", "conv2", "conv3", "conv4", "conv5"),
+    "vgg16": ("block1", "block2", "block3", "block4", "block5"),
+    "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),
+    "googlenet": ("conv1", "conv2", "inception3", "inception4", "inception5"),
+    "small": ("stem", "stage2", "stage3", "stage4"),
+}
 
 # Those whose ImageNet weights Keras downloads; files of weights are those of these networks.
 _APPLICATIONS = {

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tclsta_tf.models import attention_stream
+from tclsta_tf.models import attention_stream, backbones
 from tclsta_tf.recipes import parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
@@ -27,6 +27,10 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
+    try:
+        frozen = backbones.stages_until(run.config.stream.backbone, run.config.stream.freeze_until)
+    except ValueError as error:
+        raise ValueError(f"--freeze_until: {error}") from error
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
 
@@ -43,7 +47,9 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return parts.make_trainer(
             run,
             stage,
-            variables=[variable for variable in model.trainable_variables if _learns(variable, settings.trains)],
+            variables=[
+                variable for variable in model.trainable_variables if _learns(variable, settings.trains, frozen)
+            ],
             forward=forward,
             batches=lambda step, workers, worker: _batches(run, train, stream, stage, step, workers, worker),
             validate=watch.stream_validation(run, stage, stream, model),
@@ -54,7 +60,10 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         parts.train_stages(run, stream, model, strategy, make_trainer)
 
 
-def _learns(variable: keras.Variable, trains: str) -> bool:
+def _learns(variable: keras.Variable, trains: str, frozen: tuple[str, ...]) -> bool:
+    # Variables of the heads have the stream's name in front, those of the backbone begin with a layer's.
+    if frozen and variable.path.startswith(frozen):
+        return False
     is_temporal = "temporal_" in variable.path
     return trains == "all" or is_temporal == (trains == "temporal")
 

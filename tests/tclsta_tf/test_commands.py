@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -142,3 +144,22 @@ def test_help_tells_what_a_command_does(name):
     done = command(f"tclsta_tf.{name}", "--help")
     assert done.returncode == 0
     assert f"python -m tclsta_tf.{name} " in done.stdout and "--" in done.stdout
+
+
+def test_sigterm_saves_and_has_an_exit_status_of_its_own(tiny_records, tmp_path):
+    flags = [*TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--part=static", "--static_steps=100000",
+             "--static_checkpoint_every=1000", "--static_validate_every=10"]  # fmt: skip
+    line = [sys.executable, "-m", "tclsta_tf.train", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    running = subprocess.Popen(
+        line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("static/checkpoints/best/*.index")) and time.monotonic() < deadline:
+        assert running.poll() is None
+        time.sleep(0.2)
+    running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate(timeout=100)
+    assert running.returncode == 143, errors
+    assert "error: asked to end; static is saved at step" in errors.splitlines()[-1]
+    assert list(tmp_path.glob("static/checkpoints/ckpt-*.index"))

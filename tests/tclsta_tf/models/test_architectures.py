@@ -84,3 +84,15 @@ def test_the_attention_model_stands_on_any_of_them(rng, name):
     outputs = model(rng.integers(0, 256, (1, 2, 64, 64, 3)).astype("uint8"))
     assert outputs["spatial_attention"].shape == (1, 2, GRIDS[name], GRIDS[name])
     np.testing.assert_allclose(np.asarray(outputs["scores"]).sum(), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet50v2", "vgg16", "alexnet", "googlenet", "small"])
+def test_every_layer_with_weights_is_in_one_part(name):
+    model = backbones.build_backbone(name)
+    stages = backbones.STAGES[name]
+    owners = [[stage for stage in stages if layer.name.startswith(stage)] for layer in model.layers if layer.weights]
+    # What closes ResNet v2 belongs to no part and is always trained.
+    assert all(len(own) == 1 for own in owners[: -1 if name == "resnet50v2" else None])
+    order = [stages.index(own[0]) for own in owners if own]
+    assert order == sorted(order) and set(order) == set(range(len(stages)))
+    assert backbones.stages_until(name, stages[1]) == stages[:2] and backbones.stages_until(name, "") == ()

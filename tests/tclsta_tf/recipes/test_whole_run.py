@@ -432,3 +432,19 @@ def test_histograms_on_request(tmp_path, tiny_records, tiny_config):
     train_stream.train_stream(made, "static")
     (file,) = (made.part_dir("static") / "logs").glob("events*")
     assert b"stem_conv/kernel" in file.read_bytes()
+
+
+def test_frozen_layers_stay_as_they_are(tmp_path, tiny_records, tiny_config):
+    stream = dataclasses.replace(tiny_config.stream, freeze_until="stage3", batchnorm="frozen")
+    made = run.Run(dataclasses.replace(tiny_config, stream=stream), tiny_records, tmp_path / "frozen")
+    parts.prepare(made.config.device)
+    before = {variable.path: np.array(variable) for variable in train_stream.build_stream(made, "motion").variables}
+    train_stream.train_stream(made, "motion")
+    model = keras.saving.load_model(made.model_file("motion"), compile=False)
+    moved = {variable.path for variable in model.variables if (np.array(variable) != before[variable.path]).any()}
+    assert not [path for path in moved if path.startswith(("stem", "stage2", "stage3"))]
+    assert {"stage4_conv/kernel", "motion/connection_classifier/kernel"} <= moved
+    wrong = dataclasses.replace(made.config, stream=dataclasses.replace(stream, freeze_until="conv4"))
+    with pytest.raises(ValueError, match="--freeze_until: .* one of stem, stage2, stage3, stage4 for small"):
+        train_stream.train_stream(run.Run(wrong, tiny_records, tmp_path / "wrong"), "motion")
+    assert not (tmp_path / "wrong").exists()
