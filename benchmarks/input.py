@@ -1,0 +1,77 @@
+r"""Measures the input pipeline of training against the bare decoding of the same JPEGs on the same cores.
+
+python -m benchmarks.input --data_dir=RECORDS
+
+prints clips per second of both, in turn, and their ratio, for frames and for flow.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+
+from absl import app, flags
+
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of records.", required=True)
+_SPLIT = flags.DEFINE_string("split", "1", "Split whose training part is read.")
+_FRAMES = flags.DEFINE_integer("frames", 10, "Frames in a clip.")
+_CROP_SIZE = flags.DEFINE_integer("crop_size", 224, "Side of the crops in pixels.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 6, "Clips in a batch.")
+_BATCHES = flags.DEFINE_integer("batches", 15, "Batches that are measured.")
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each kind, in turn; the fastest counts.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measures and prints a table as Markdown."""
+    del argv
+    import tensorflow as tf
+
+    from tclsta_tf.data import pipeline, sampling
+    from tfrecords_tools import codec, manifest, record_file, schema
+
+    subset = pipeline.select(manifest.Manifest.load(_DATA_DIR.value).shards_for(_SPLIT.value, "train"))
+    some = (itertools.islice(record_file.read(shard.path), 8) for shard in subset.shards)
+    records = [schema.deserialise(data) for data in itertools.chain.from_iterable(some)]
+    print(f"{len(records)} videos decoded bare, clips of {_FRAMES.value}, crops of {_CROP_SIZE.value}\n")
+    print("| stream | pipeline, clips/s | bare decoding, clips/s | ratio |")
+    print("|---|---|---|---|")
+    for stream in pipeline.CHANNELS:
+        images = []
+        for record in records:
+            positions = sampling.sample_positions(tf.constant(len(record.frames), tf.int64), _FRAMES.value)
+            if stream == "static":
+                images.append([record.frames[index] for index in positions.numpy()])
+            elif record.flow:
+                starts = tf.constant(record.stack_starts, tf.int64)
+                fields = sampling.stack_fields(starts, positions, tf.constant(len(record.flow), tf.int64))
+                images.append([record.flow[index] for index in sorted(set(fields.numpy().ravel().tolist()))])
+        ragged = tf.ragged.constant(images)
+        decode = codec.decode_frames if stream == "static" else codec.decode_fields
+
+        def bare(ragged=ragged, decode=decode):  # noqa: ANN001, ANN202
+            clips = tf.data.Dataset.from_tensor_slices(ragged).repeat()
+            return clips.map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+        def whole(stream=stream):  # noqa: ANN001, ANN202
+            return pipeline.training_batches(
+                subset, stream, _FRAMES.value, _CROP_SIZE.value, _BATCH_SIZE.value, seed=0
+            ).unbatch()
+
+        best = {"bare": 0.0, "whole": 0.0}
+        for _ in range(_ROUNDS.value):
+            for name, make in (("bare", bare), ("whole", whole)):
+                best[name] = max(best[name], _clips_per_second(iter(make())))
+        print(f"| {stream} | {best['whole']:.1f} | {best['bare']:.1f} | {best['whole'] / best['bare']:.2f} |")
+
+
+def _clips_per_second(clips) -> float:  # noqa: ANN001
+    count = _BATCH_SIZE.value * _BATCHES.value
+    for _ in range(2 * _BATCH_SIZE.value):
+        next(clips)
+    start = time.perf_counter()
+    for _ in range(count):
+        next(clips)
+    return count / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    app.run(main)
