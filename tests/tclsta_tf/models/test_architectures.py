@@ -83,7 +83,7 @@ def test_partial_leaves_the_first_normalisation_free(name, first, mode):
     assert [layer.name for layer in norms if layer.trainable] == ([first] if mode == "partial" else [])
 
 
-@pytest.mark.parametrize("name", ["vgg16", "alexnet", "googlenet"])
+@pytest.mark.parametrize("name", backbones.NAMES)
 def test_the_attention_model_stands_on_any_of_them(rng, name):
     model = attention_stream.AttentionStream(4, backbone=name, cam_units=8, lstm_units=8)
     outputs = model(rng.integers(0, 256, (1, 2, 64, 64, 3)).astype("uint8"))
