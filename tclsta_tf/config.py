@@ -75,10 +75,10 @@ class StreamConfig:
     """The spatial-temporal attention model, the same for both streams (METHOD 2 of the paper: Section III-A).
 
     Attributes:
-        backbone: Convolutional network below the heads: `resnet50`, `resnet50v2` (nearest to the release), `vgg16`,
-            `alexnet`, `googlenet`, or `small` for a CPU and for tests.
-        backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for `alexnet`,
-            `googlenet` and `small`) or a weights file.
+        backbone: Convolutional network below the heads: `resnet50`, `resnet50v15`, `resnet50v2` (nearest to the
+            release), `vgg16`, `alexnet`, `googlenet`, or `small` for a CPU and for tests.
+        backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for
+            `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file.
         freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),
             `inception4` (googlenet); empty trains all of it. See `batchnorm` for its normalisation.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
@@ -97,7 +97,7 @@ class StreamConfig:
         video_loss: Adds a cross-entropy on the whole video's score, so that the temporal attention itself is trained.
     """
 
-    backbone: str = choices("resnet50", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
+    backbone: str = choices("resnet50", "resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
     backbone_weights: str = "none"
     freeze_until: str = ""
     attention: str = dataclasses.field(default="sta", metadata={"choices": ATTENTION_VARIANTS})

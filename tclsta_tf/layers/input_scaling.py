@@ -6,9 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-KINDS = ("frames", "rgb", "flow")
+KINDS = ("frames", "rgb", "standardised", "flow")
 # Caffe's ImageNet mean in the order B, G, R: what the ResNet-50 v1 weights expect, without division.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+# ImageNet mean and deviation in the order R, G, B, of values in [0, 1].
+IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION_RGB = (0.229, 0.224, 0.225)
 # The byte that stands for no motion, and the bytes that one pixel of motion takes up (255 steps over [-20, 20] px).
 ZERO_FLOW = 128.0
 MIDDLE_GREY = 127.5
@@ -20,12 +23,13 @@ class InputScaling(keras.layers.Layer):
     """Centres frames or flow as bytes around zero.
 
     Frames: RGB to BGR, minus the ImageNet mean, times `scale`. `rgb`: minus 127.5, times `scale`; networks for inputs
-    in [-1, 1] take 1 / 127.5. Flow: minus 128, times `scale`, so that no motion is 0;
+    in [-1, 1] take 1 / 127.5. `standardised`: RGB / 255, minus the ImageNet mean, divided by its deviation, times
+    `scale`. Flow: minus 128, times `scale`, so that no motion is 0;
     with scale 1 one pixel of motion is 6.375 and the range [-128, 127] is about that of frames. The paper leaves the
     scaling of flow open. Computed in float32 (0.4 of a byte would be lost in bfloat16), then cast to the compute dtype.
 
     Args:
-        kind: `frames` or `rgb` (3 channels, RGB), or `flow` (any number of channels).
+        kind: `frames`, `rgb` or `standardised` (3 channels, RGB), or `flow` (any number of channels).
         scale: float > 0. Default 1.0.
 
     Call arguments:
@@ -52,6 +56,9 @@ class InputScaling(keras.layers.Layer):
         values = ops.cast(inputs, "float32")
         if self.kind == "frames":
             centred = ops.flip(values, axis=-1) - np.asarray(IMAGENET_MEAN_BGR, "float32")
+        elif self.kind == "standardised":
+            mean, deviation = (np.asarray(v, "float32") for v in (IMAGENET_MEAN_RGB, IMAGENET_DEVIATION_RGB))
+            centred = (values / 255.0 - mean) / deviation
         else:
             centred = values - (ZERO_FLOW if self.kind == "flow" else MIDDLE_GREY)
         return ops.cast(centred * self.scale, self.compute_dtype)

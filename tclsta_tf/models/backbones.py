@@ -10,7 +10,7 @@ import warnings
 import keras
 import numpy as np
 
-from tclsta_tf.models import alexnet, applications, blocks, googlenet, small
+from tclsta_tf.models import alexnet, applications, blocks, googlenet, resnet, small
 
 BATCHNORM_MODES = blocks.BATCHNORM_MODES
 
@@ -30,6 +30,46 @@ def stages_until(name: str, last: str) -> tuple[str, ...]:
     if last not in STAGES[name]:
         raise ValueError(f"the last part must be one of {', '.join(STAGES[name])} for {name}. Received: {last!r}")
     return STAGES[name][: STAGES[name].index(last) + 1]
+
+
+def stage_of(backbone_name: str, layer_name: str) -> str:
+    """The part of a backbone that a layer belongs to.
+
+    A pooling layer `pool<k>` belongs to part k in front of it, and what closes ResNet v2 (`post_*`) to its last part.
+
+    Args:
+        backbone_name: of the backbone.
+        layer_name: of a layer in it.
+
+    Raises:
+        ValueError: the name tells no part.
+    """
+    stages = STAGES[backbone_name]
+    if layer_name.startswith("post_"):
+        return stages[-1]
+    name = layer_name.replace("pool", "conv", 1) if layer_name.startswith("pool") else layer_name
+    for stage in stages:
+        if name.startswith(stage):
+            return stage
+    raise ValueError(f"`layer_name` must belong to a part of {backbone_name}. Received: layer_name={layer_name!r}")
+
+
+def stage_output(backbone: keras.Model, name: str, stage: str) -> keras.KerasTensor:
+    """What the last layer of a part gives, where the network can be cut in two.
+
+    Args:
+        backbone: made by `build_backbone`.
+        name: of the backbone.
+        stage: one of `STAGES[name]`.
+
+    Raises:
+        ValueError: the backbone has no such part.
+    """
+    if stage not in STAGES[name]:
+        raise ValueError(f"`stage` must be one of {STAGES[name]} for {name}. Received: stage={stage!r}")
+    prefixes = (stage, stage.replace("conv", "pool"), *(("post_",) if stage == STAGES[name][-1] else ()))
+    # Layers stand in order; some shortcuts of ResNet v2 bear no name of a part, but are never a part's last layer.
+    return [layer for layer in backbone.layers if layer.name.startswith(prefixes)][-1].output
 
 
 def inflate_first_convolution(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -61,9 +101,9 @@ def build_backbone(
     """Builds a backbone.
 
     Args:
-        name: `resnet50` (v1) or `resnet50v2`, stride 32, D = 2048; `vgg16`, stride 16, D = 512; `alexnet`, stride 16,
-            D = 256; `googlenet`, stride 32, D = 1024; `small` (about 0.3 million weights, stride 16, D = 128, for CPUs
-            and tests).
+        name: `resnet50` (v1), `resnet50v15` or `resnet50v2`, stride 32, D = 2048; `vgg16`, stride 16, D = 512;
+            `alexnet`, stride 16, D = 256; `googlenet`, stride 32, D = 1024; `small` (about 0.3 million weights, stride
+            16, D = 128, for CPUs and tests).
         channels: 3 for RGB frames, an even number 2L for stacks of L flow fields. Default 3.
         weights: None (random), `imagenet` (`resnet50`, `resnet50v2`, `vgg16`; Keras downloads it), or the path of a
             `.weights.h5` file of the same backbone for RGB. With flow its first convolution is inflated.
@@ -102,6 +142,7 @@ def build_backbone(
 # Builder, and the name of the convolution that reads the image.
 _BUILDERS = {
     "resnet50": (applications.resnet50, "conv1_conv"),
+    "resnet50v15": (resnet.resnet50v15, "conv1_conv"),
     "resnet50v2": (applications.resnet50v2, "conv1_conv"),
     "vgg16": (applications.vgg16, "block1_conv1"),
     "alexnet": (alexnet.alexnet, "conv1_conv"),
@@ -111,8 +152,9 @@ _BUILDERS = {
 NAMES = tuple(_BUILDERS)
 
 # Parts of each network in order; the names of their layers begin with them.
-STAGES = {
+STAGES: dict[str, tuple[str, ...]] = {
     "resnet50": ("conv1", "conv2", "conv3", "conv4", "conv5"),
+    "resnet50v15": ("conv1", "conv2", "conv3", "conv4", "conv5"),
     "resnet50v2": ("conv1", "conv2", "conv3", "conv4", "conv5"),
     "vgg16": ("block1", "block2", "block3", "block4", "block5"),
     "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),

@@ -29,6 +29,13 @@ def test_rgb_keeps_its_order_and_fills_the_unit_range():
     np.testing.assert_allclose(np.asarray(scaled).ravel(), [1, -1, -0.5 / 127.5], rtol=1e-6)
 
 
+def test_standardised_by_hand_and_its_config():
+    layer = input_scaling.InputScaling("standardised")
+    scaled = input_scaling.InputScaling.from_config(layer.get_config())(np.array([[[[255, 0, 51]]]], "uint8"))
+    expected = [0.515 / 0.229, -0.456 / 0.224, (0.2 - 0.406) / 0.225]
+    np.testing.assert_allclose(np.asarray(scaled).ravel(), expected, rtol=1e-5)
+
+
 def test_sixteen_bit_policies_subtract_before_they_round():
     # 255 - 103.939 is 151.061; bfloat16 has steps of 1 there, but 100 - 103.939 = -3.939 must not become -4.
     scaled = input_scaling.InputScaling("frames", dtype="mixed_bfloat16")(np.full((1, 1, 1, 3), 104, "uint8"))

@@ -6,7 +6,8 @@ import pytest
 
 from tclsta_tf.models import attention_stream, backbones, counting
 
-GRIDS = {"resnet50": 2, "resnet50v2": 2, "vgg16": 4, "alexnet": 3, "googlenet": 2, "small": 4}  # of 64 pixels
+# Of 64 pixels.
+GRIDS = {"resnet50": 2, "resnet50v15": 2, "resnet50v2": 2, "vgg16": 4, "alexnet": 3, "googlenet": 2, "small": 4}
 
 
 def images(rng, channels=3, size=64):
@@ -17,7 +18,7 @@ def test_every_backbone_is_tested():
     assert set(GRIDS) == set(backbones.NAMES)
 
 
-@pytest.mark.parametrize("name", ["resnet50v2", "vgg16", "alexnet", "googlenet"])
+@pytest.mark.parametrize("name", ["resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet"])
 @pytest.mark.parametrize("channels", [3, 20])
 def test_maps_are_grids_that_are_not_negative(rng, tmp_path, name, channels):
     keras.utils.set_random_seed(1)
@@ -34,6 +35,7 @@ def test_maps_are_grids_that_are_not_negative(rng, tmp_path, name, channels):
     ("name", "weights", "multiply_adds", "depth", "grid"),
     [
         ("resnet50", 25.6e6, 3.86e9, 2048, 7),
+        ("resnet50v15", 25.6e6, 4.09e9, 2048, 7),
         ("resnet50v2", 25.6e6, 3.48e9, 2048, 7),
         ("vgg16", 138.4e6, 15.5e9, 512, 14),
         ("alexnet", 61.1e6, 0.714e9, 256, 13),
@@ -70,7 +72,10 @@ def test_applications_equal_their_originals(rng, tmp_path, name, module, layer):
 
 
 @pytest.mark.parametrize("mode", ["partial", "frozen"])
-@pytest.mark.parametrize(("name", "first"), [("resnet50v2", "conv2_block1_preact_bn"), ("googlenet", "conv1_bn")])
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("resnet50v2", "conv2_block1_preact_bn"), ("resnet50v15", "conv1_bn"), ("googlenet", "conv1_bn")],
+)
 def test_partial_leaves_the_first_normalisation_free(name, first, mode):
     model = backbones.build_backbone(name, batchnorm=mode)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -78,7 +83,7 @@ def test_partial_leaves_the_first_normalisation_free(name, first, mode):
     assert [layer.name for layer in norms if layer.trainable] == ([first] if mode == "partial" else [])
 
 
-@pytest.mark.parametrize("name", ["vgg16", "alexnet", "googlenet"])
+@pytest.mark.parametrize("name", backbones.NAMES)
 def test_the_attention_model_stands_on_any_of_them(rng, name):
     model = attention_stream.AttentionStream(4, backbone=name, cam_units=8, lstm_units=8)
     outputs = model(rng.integers(0, 256, (1, 2, 64, 64, 3)).astype("uint8"))
@@ -86,7 +91,7 @@ def test_the_attention_model_stands_on_any_of_them(rng, name):
     np.testing.assert_allclose(np.asarray(outputs["scores"]).sum(), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "resnet50v2", "vgg16", "alexnet", "googlenet", "small"])
+@pytest.mark.parametrize("name", ["resnet50", "resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet", "small"])
 def test_every_layer_with_weights_is_in_one_part(name):
     model = backbones.build_backbone(name)
     stages = backbones.STAGES[name]
@@ -96,3 +101,15 @@ def test_every_layer_with_weights_is_in_one_part(name):
     order = [stages.index(own[0]) for own in owners if own]
     assert order == sorted(order) and set(order) == set(range(len(stages)))
     assert backbones.stages_until(name, stages[1]) == stages[:2] and backbones.stages_until(name, "") == ()
+
+
+def test_own_weights_are_inflated_for_flow(tmp_path):
+    plain = backbones.build_backbone("resnet50v15")
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    flow = backbones.build_backbone("resnet50v15", 20, tmp_path / "plain.weights.h5", "partial")
+    kernel = plain.get_layer("conv1_conv").get_weights()[0]
+    np.testing.assert_allclose(
+        flow.get_layer("conv1_conv").get_weights()[0], np.stack([kernel.mean(2)] * 20, 2), rtol=1e-6
+    )
+    for name in ("conv2_block1_0_conv", "conv5_block3_3_conv"):
+        np.testing.assert_array_equal(flow.get_layer(name).get_weights()[0], plain.get_layer(name).get_weights()[0])
