@@ -162,3 +162,15 @@ def _wait_for(endpoint: str, server: subprocess.Popen) -> None:
         except urllib.error.URLError:
             assert server.poll() is None and time.monotonic() < deadline, "the S3 server did not start"
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def upload():
+    """A function that copies the files of a local folder to a folder on remote storage."""
+
+    def copy(folder: Path, target) -> None:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                (target / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
+
+    return copy

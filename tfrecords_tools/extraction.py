@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -152,8 +151,8 @@ def make_record(
     found = find(frames_dir, path, extraction)
     frame_indices, field_indices, _ = stacks.sparse_layout(len(found.frames), settings.positions)
     reader = _Reader(path, video.Resize.parse(settings.resize), extraction, settings.jpeg_quality)
-    frames: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
-    fields: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
+    frames = spool.collect(spool_dir)
+    fields = spool.collect(spool_dir)
     for index in frame_indices.tolist():
         frames.append(reader.read_frame(found.frames[index]))
     for index in field_indices.tolist():
@@ -190,7 +189,7 @@ class _Reader:
         if size == self.size and data[:2] == b"\xff\xd8":
             return data
         self._refuse_unless_reencoding(file, f"is {size[1]}x{size[0]} pixels", size == self.size)
-        return codec.encode_frame(self._fit(self._decode(file, data, 3)), self._quality)
+        return codec.encode_frame(video.resize(self._decode(file, data, 3), *self.size), self._quality)
 
     def read_field(self, *files: Path) -> bytes:
         """Gives a flow field, of which two images show u and v, as a JPEG of the stored size."""
@@ -209,7 +208,7 @@ class _Reader:
         bound = self._extraction.bound
         # Moved points keep their places in the frame: a field that is made twice as wide has twice the u.
         flow = [
-            self._fit(plane.astype(np.float32) * (2 * bound / 255) - bound) * (target / source)
+            video.resize(plane.astype(np.float32) * (2 * bound / 255) - bound, *self.size) * (target / source)
             for plane, target, source in zip(planes, self.size[::-1], sizes[0][::-1], strict=True)
         ]
         return codec.encode_flow(np.stack(flow, axis=-1), self._quality)
@@ -236,13 +235,6 @@ class _Reader:
             return tf.io.decode_image(data, channels, expand_animations=False).numpy()
         except tf.errors.InvalidArgumentError as error:
             raise video.VideoError(str(self._path), f"{file.name} does not decode") from error
-
-    def _fit(self, image: np.ndarray) -> np.ndarray:
-        height, width = self.size
-        if image.shape[:2] == self.size:
-            return image
-        shrinks = height < image.shape[0] and width < image.shape[1]
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
     def _refuse_unless_reencoding(self, file: Path, reason: str, fits: bool) -> None:
         if self._extraction.reencode:

@@ -10,25 +10,24 @@ from tfrecords_tools.flow import methods
 flags.disclaim_key_flags()  # So that they count as flags of the command that defines them, and its --help shows them.
 
 
-def define_record_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of `config.RecordSettings`."""
+_RESIZE_HELP = (
+    "Size of the stored frames: WIDTHxHEIGHT in pixels, or short_side=PIXELS to keep each video's aspect ratio. "
+    "One fixed size lets the model be compiled once."
+)
+_FLOW_HELP = (
+    "Optical flow. tvl1 is the project's TV-L1, 40-60 ms for a pair of 320x240 frames on one core; tvl1_fast takes "
+    "three quarters of that for 5 % more error. dis takes 5-10 ms, farneback 10-20 ms, both less exact; "
+    "tvl1_opencv is OpenCV's TV-L1, 1-3 s. Measured in benchmarks/README.md."
+)
+
+
+def define_record_flags(
+    values: flags.FlagValues = flags.FLAGS, resize_help: str = _RESIZE_HELP, flow_help: str = _FLOW_HELP
+) -> None:
+    """Defines the flags of `config.RecordSettings`; the help is that of making records from videos."""
     default = config.RecordSettings()
-    flags.DEFINE_string(
-        "resize",
-        default.resize,
-        "Size of the stored frames: WIDTHxHEIGHT in pixels, or short_side=PIXELS to keep each video's aspect ratio. "
-        "One fixed size lets the model be compiled once.",
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "flow",
-        default.flow,
-        methods.METHODS,
-        "Optical flow. tvl1 is the project's TV-L1, 40-60 ms for a pair of 320x240 frames on one core; tvl1_fast takes "
-        "three quarters of that for 5 % more error. dis takes 5-10 ms, farneback 10-20 ms, both less exact; "
-        "tvl1_opencv is OpenCV's TV-L1, 1-3 s. Measured in benchmarks/README.md.",
-        flag_values=values,
-    )
+    flags.DEFINE_string("resize", default.resize, resize_help, flag_values=values)
+    flags.DEFINE_enum("flow", default.flow, methods.METHODS, flow_help, flag_values=values)
     flags.DEFINE_integer(
         "positions",
         default.positions,
@@ -231,14 +230,11 @@ def define_import_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     define_listing_flags(values, "FRAMES_DIR")
     define_work_flags(values)
-    define_record_flags(values)
-    values["resize"].help = (
-        "Size of the stored frames: WIDTHxHEIGHT in pixels, or short_side=PIXELS. Images of another size need "
-        "--reencode."
-    )
-    values["flow"].help = (
-        f"<{'|'.join(methods.METHODS)}>: The method by which the flow was made; a trained model makes that of new "
-        "videos by it."
+    define_record_flags(
+        values,
+        resize_help="Size of the stored frames: WIDTHxHEIGHT in pixels, or short_side=PIXELS. Images of another size "
+        "need --reencode.",
+        flow_help="The method by which the flow was made; a trained model makes that of new videos by it.",
     )
 
 

@@ -10,6 +10,11 @@ _IN_MEMORY = 2**25
 """Bytes up to which a spool stays in memory: 32 MB hold most clips."""
 
 
+def collect(folder: Path | None) -> "list[bytes] | Spool":
+    """Gives what byte strings are appended to: a spool in a folder, or without one a list, which stays in memory."""
+    return Spool(folder) if folder else []
+
+
 class Spool(Sequence[bytes]):
     """A sequence of byte strings that grows at its end and moves to a file when it gets large.
 

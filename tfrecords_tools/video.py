@@ -178,7 +178,7 @@ class Resize:
         return round(height * scale), round(width * scale)
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
-        """Resizes a frame: by area where it shrinks, which does not alias, else bilinearly.
+        """Resizes a frame to the stored size, see `resize`.
 
         Args:
             frame: uint8 [H, W, 3].
@@ -186,8 +186,12 @@ class Resize:
         Returns:
             uint8 [height, width, 3].
         """
-        height, width = self.size(*frame.shape[:2])
-        if (height, width) == frame.shape[:2]:
-            return frame
-        shrinks = height < frame.shape[0] and width < frame.shape[1]
-        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return resize(frame, *self.size(*frame.shape[:2]))
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes an image [H, W] or [H, W, C]: by area where it shrinks, which does not alias, else bilinearly."""
+    if (height, width) == image.shape[:2]:
+        return image
+    shrinks = height < image.shape[0] and width < image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

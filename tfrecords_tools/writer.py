@@ -150,8 +150,8 @@ class _Encoder:
         wanted_fields: np.ndarray | None,
         spool_dir: Path | None,
     ) -> None:
-        self.frames: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
-        self.fields: list[bytes] | spool.Spool = spool.Spool(spool_dir) if spool_dir else []
+        self.frames = spool.collect(spool_dir)
+        self.fields = spool.collect(spool_dir)
         self._method = method
         self._quality = quality
         self._wanted_frames = None if wanted_frames is None else frozenset(wanted_frames.tolist())

@@ -53,35 +53,43 @@ def rebuild(model: keras.Model, batchnorm: str, first_normalization: str, policy
     return keras.models.clone_model(model, clone_function=rebuild_layer)
 
 
-def convolution(policy: Any, batchnorm: str | None = None, first: str = "") -> Callable[..., keras.KerasTensor]:
-    """Makes a function that adds a convolution with ReLU, padded alike on all sides, to a network.
+def convolution(
+    policy: Any, batchnorm: str | None = None, first: str = "", symmetric: bool = True, **normalization: Any
+) -> Callable[..., keras.KerasTensor]:
+    """Makes a function that adds a convolution with normalisation and ReLU to a network.
 
     Args:
         policy: dtype policy.
         batchnorm: mode of the normalisation in front of the ReLU; None for a bias instead.
         first: name of the network's first convolution.
+        symmetric: whether margins are alike on all sides, as in other libraries. Keras' "same", which is taken
+            otherwise, pads unevenly where the stride is 2.
+        **normalization: further arguments of the normalisation.
 
     Returns:
-        A function of (input, filters, size, stride, name).
+        A function of (input, filters, size, stride, name, activate=True); without `activate` there is no ReLU.
     """
 
-    def add(x: keras.KerasTensor, filters: int, size: int, stride: int, name: str) -> keras.KerasTensor:
-        # Keras' "same" pads unevenly where the stride is 2, other libraries do not.
-        margin = size // 2
-        if margin and stride > 1:
-            x = keras.layers.ZeroPadding2D(margin, dtype=policy, name=f"{name}_pad")(x)
+    def add(
+        x: keras.KerasTensor, filters: int, size: int, stride: int, name: str, activate: bool = True
+    ) -> keras.KerasTensor:
+        padding = "same"
+        if symmetric and stride > 1:  # For a stride of 1 both are the same.
+            padding = "valid"
+            if size > 1:
+                x = keras.layers.ZeroPadding2D(size // 2, dtype=policy, name=f"{name}_pad")(x)
         x = keras.layers.Conv2D(
             filters,
             size,
             strides=stride,
-            padding="valid" if stride > 1 else "same",
+            padding=padding,
             use_bias=batchnorm is None,
             kernel_initializer="he_normal",
             dtype=policy,
             name=f"{name}_conv",
         )(x)
         if batchnorm is not None:
-            x = batch_normalization(batchnorm, name == first, dtype=policy, name=f"{name}_bn")(x)
-        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
+            x = batch_normalization(batchnorm, name == first, dtype=policy, name=f"{name}_bn", **normalization)(x)
+        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x) if activate else x
 
     return add

@@ -18,23 +18,7 @@ def resnet50v15(channels: int, batchnorm: str, flow_scale: float, policy: Any) -
     Like v1, but the 3x3 convolution has the stride, not the 1x1 in front of it; margins are alike on all sides,
     convolutions have no bias, and frames are divided by ImageNet's deviation.
     """
-
-    def convolve(x: Any, filters: int, size: int, stride: int, name: str, activate: bool = True) -> Any:
-        if size > 1:
-            x = keras.layers.ZeroPadding2D(size // 2, dtype=policy, name=f"{name}_pad")(x)
-        x = keras.layers.Conv2D(
-            filters,
-            size,
-            strides=stride,
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=policy,
-            name=f"{name}_conv",
-        )(x)
-        is_first = name == "conv1"
-        x = blocks.batch_normalization(batchnorm, is_first, epsilon=_EPSILON, dtype=policy, name=f"{name}_bn")(x)
-        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x) if activate else x
-
+    convolve = blocks.convolution(policy, batchnorm, first="conv1", epsilon=_EPSILON)
     scale = 1.0 if channels == 3 else flow_scale / _DEVIATION
     images, x = blocks.scaled_input(channels, scale, policy, kind="standardised")
     x = convolve(x, 64, 7, 2, "conv1")

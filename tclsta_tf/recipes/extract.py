@@ -1,10 +1,8 @@
 """Features, scores and attentions of every video, by the trained streams."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from tclsta_tf.data import features, pipeline
 from tclsta_tf.recipes import parts
@@ -12,8 +10,6 @@ from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
 
 _BATCH = 8
-
-Inference = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLES) -> None:
@@ -31,7 +27,7 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     missing = [role for role in roles if not run.feature_file(stream, role).exists()]
     if not missing:
         return
-    infer = _inference(run, stream, parts.load(run, stream))
+    infer = parts.make_inference(run, stream, parts.load(run, stream), run.config.data.test_frames, features.OUTPUTS)
     for role in missing:
         subset = run.subset(role)
         ids = [video.id for video in subset.videos]
@@ -40,18 +36,7 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
             features.write(run.feature_file(stream, role), ids, batches)
 
 
-def _inference(run: run_lib.Run, stream: str, model: keras.Model) -> Inference:
-    data = run.config.data
-
-    @tf.function(input_signature=[pipeline.clip_spec(stream, data.test_frames, data.crop_size)])
-    def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = model(clips, training=False, heads=False)
-        return {name: tf.cast(outputs[name], tf.float32) for name in features.OUTPUTS}
-
-    return infer
-
-
-def _outputs(run: run_lib.Run, infer: Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
+def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset))
     done = 0

@@ -2,17 +2,21 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 import tclsta_tf.models  # noqa: F401 - registers the classes that a saved part is made of
 from tclsta_tf import config
+from tclsta_tf.data import pipeline
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, optimizers, schedules, summaries, trainer
 from tfrecords_tools import storage
+
+Inference: TypeAlias = Any
+"""A traced function from clips to outputs by name; TensorFlow has no annotation for it."""
 
 _SEED_OF_STAGE = 1_000_003  # A stage must not see the clips of the one before in the same order.
 
@@ -146,6 +150,27 @@ def load(run: run_lib.Run, part: str) -> keras.Model:
             return keras.saving.load_model(file, compile=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: delete it and train --part={part} again") from error
+
+
+def make_inference(
+    run: run_lib.Run, stream: str, model: keras.Model, num_frames: int, names: Sequence[str]
+) -> Inference:
+    """A function from clips uint8 [b, num_frames, crop, crop, C] to some of a stream's outputs, in float32.
+
+    Args:
+        run: its crop size is used.
+        stream: `static` or `motion`.
+        model: the stream's model.
+        num_frames: frames of a clip.
+        names: the outputs that are wanted.
+    """
+
+    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, run.config.data.crop_size)])
+    def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = model(clips, training=False, heads=False)
+        return {name: tf.cast(outputs[name], tf.float32) for name in names}
+
+    return infer
 
 
 def configuration_card(run: run_lib.Run) -> str:

@@ -35,10 +35,7 @@ def stream_validation(
     subset = run.subset(run_lib.VALIDATION)
     data, num_frames = run.config.data, stage.settings.frames
 
-    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, data.crop_size)])
-    def outputs_of(clips: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = model(clips, training=False, heads=False)
-        return {name: tf.cast(outputs[name], tf.float32) for name in _OUTPUTS}
+    outputs_of = parts.make_inference(run, stream, model, num_frames, _OUTPUTS)
 
     def validate(step: int) -> dict[str, float]:
         if run.config.device.histograms:

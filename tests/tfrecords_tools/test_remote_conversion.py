@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,18 +16,12 @@ from tfrecords_tools import config, conversion, datasets, manifest, shards, stor
 SETTINGS = config.RecordSettings(resize="64x48", flow="dis")
 
 
-def _upload(folder: Path, target: storage.AnyPath) -> None:
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            (target / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
-
-
 @pytest.fixture
-def remote(bucket, tiny_videos) -> storage.AnyPath:
+def remote(bucket, tiny_videos, upload) -> storage.AnyPath:
     """A bucket with `tiny_videos`: BUCKET/videos and BUCKET/splits."""
     root = storage.path(bucket)
-    _upload(tiny_videos.videos_dir, root / "videos")
-    _upload(tiny_videos.splits_dir, root / "splits")
+    upload(tiny_videos.videos_dir, root / "videos")
+    upload(tiny_videos.splits_dir, root / "splits")
     return root
 
 
@@ -89,9 +82,9 @@ def test_a_killed_conversion_goes_on_and_gives_the_bytes_of_a_local_one(remote, 
     assert not report.faults and report.videos == 27
 
 
-def test_verify_finds_what_is_wrong_on_s3(bucket, tiny_records):
+def test_verify_finds_what_is_wrong_on_s3(bucket, tiny_records, upload):
     folder = storage.path(bucket) / "records"
-    _upload(tiny_records, folder)
+    upload(tiny_records, folder)
     first, second = storage.entries(folder, "*.tfrecord")[:2]
     data = bytearray(first.read_bytes())
     data[-100] ^= 1

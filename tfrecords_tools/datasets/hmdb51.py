@@ -29,7 +29,8 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     """
     videos_dir, splits_dir = storage.path(settings.videos_dir), storage.path(settings.splits_dir)
     split_files = find_split_files(splits_dir)
-    files = {key: read_split_file(path) for key, path in split_files.items()}
+    chosen = settings.classes or {label for label, _ in split_files}
+    files = {key: read_split_file(path) for key, path in split_files.items() if key[0] in chosen}
     # By the names of the videos without suffix: copies of the set are often encoded anew, as .mp4.
     lists = {key: {disk.without_suffix(name): role for name, role in roles.items()} for key, roles in files.items()}
     class_of = {name: label for (label, _), roles in lists.items() for name in roles}

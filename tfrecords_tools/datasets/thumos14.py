@@ -13,6 +13,7 @@ import collections
 import dataclasses
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -94,7 +95,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         if name.startswith("v_"):
             num_trimmed += 1
             # Folders of frames may lie without class folders.
-            if label := label_of.get(path.parent.name.lower()) or label_of.get(ucf101.class_in(name)):
+            if label := label_of.get(path.parent.name.lower()) or label_of.get(ucf101.class_in(name).lower()):
                 videos.append(_video(path, (label,), ucf101.group_of(name), "train"))
         elif name.startswith("video_background_"):
             videos.append(_video(path, (), name, "unused"))
@@ -188,49 +189,42 @@ def _strings(value: Any) -> list[str]:
 def _find(settings: config.ListingSettings) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
     """Finds the videos at any depth: relative paths by name without suffix, and what else is there."""
     videos_dir = disk.check_folder(settings)
-    if isinstance(videos_dir, storage.RemotePath):
-        return _find_remote(videos_dir)
     found: dict[str, PurePosixPath] = {}
-    ignored, visited = [], set()
+    ignored = []
+    for path, item in _walk(videos_dir, settings.frame_folders):
+        name = disk.without_suffix(path.name)
+        if not re.match(_NAMES, name) or not (settings.frame_folders or disk.is_video(item, frame_folders=False)):
+            if not settings.frame_folders:
+                ignored.append(path)
+        elif name in found:
+            raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
+        else:
+            found[name] = path
+    return found, ignored
+
+
+def _walk(videos_dir: storage.AnyPath, frame_folders: bool) -> Iterator[tuple[PurePosixPath, storage.AnyPath]]:
+    """Gives the files at any depth, or the folders of frames, each also relative; what is hidden is passed over."""
+    if isinstance(videos_dir, storage.RemotePath):
+        for file in videos_dir.rglob("*"):
+            path = file.relative_to(videos_dir)
+            if not any(part.startswith(".") for part in path.parts) and not file.is_dir():
+                yield path, file
+        return
+    visited = set()
     for folder, folders, files in os.walk(videos_dir, followlinks=True):
         if (real := os.path.realpath(folder)) in visited:  # A link that leads back would be followed for ever.
             folders.clear()
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for item in sorted(folders if settings.frame_folders else files):
-            path = PurePosixPath(Path(folder, item).relative_to(videos_dir))
-            name = disk.without_suffix(item)
-            if item.startswith("."):
-                continue
-            known = re.match(_NAMES, name)
-            if not known or not disk.is_video(Path(folder, item), settings.frame_folders):
-                if not settings.frame_folders:
-                    ignored.append(path)
-            elif name in found:
-                raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
-            else:
-                found[name] = path
-        if settings.frame_folders:
-            folders[:] = [name for name in folders if not disk.is_video(Path(folder, name), frame_folders=True)]
-    return found, ignored
-
-
-def _find_remote(videos_dir: storage.RemotePath) -> tuple[dict[str, PurePosixPath], list[PurePosixPath]]:
-    found: dict[str, PurePosixPath] = {}
-    ignored = []
-    for file in videos_dir.rglob("*"):
-        path = file.relative_to(videos_dir)
-        if any(part.startswith(".") for part in path.parts) or file.is_dir():
-            continue
-        name = disk.without_suffix(path.name)
-        if not re.match(_NAMES, name) or not disk.is_video(file, frame_folders=False):
-            ignored.append(path)
-        elif name in found:
-            raise ValueError(f"{videos_dir}: two videos are {name!r}: {found[name]} and {path}. Remove one")
-        else:
-            found[name] = path
-    return found, ignored
+        items = sorted(name for name in files if not name.startswith("."))
+        if frame_folders:
+            items = [name for name in folders if disk.is_video(Path(folder, name), frame_folders=True)]
+            folders[:] = [name for name in folders if name not in items]
+        for name in items:
+            item = Path(folder, name)
+            yield PurePosixPath(item.relative_to(videos_dir)), item
 
 
 def _video(

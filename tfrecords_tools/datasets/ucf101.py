@@ -11,6 +11,9 @@ from pathlib import PurePosixPath
 from tfrecords_tools import config, storage
 from tfrecords_tools.datasets import disk, listing
 
+NAME = re.compile(r"v_(?P<label>.+)_g(?P<group>\d+)_c\d+", re.IGNORECASE)
+"""Name of a video without suffix, in UCF50 as in UCF101."""
+
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
     """Lists `videos_dir`/<class>/* with the roles of the official lists in `splits_dir`.
@@ -36,7 +39,7 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     roles = _read_roles(splits_dir, official)
     splits = tuple(sorted(roles, key=int))
     label_of = {label.lower(): label for label in labels}
-    on_disk, ignored = disk.find(settings, lambda name: label_of.get(class_in(name))).by_name(labels)
+    on_disk, ignored = disk.find(settings, lambda name: label_of.get(class_in(name).lower())).by_name(labels)
 
     wanted: dict[str, PurePosixPath] = {}  # Lower-case path to the path as the lists spell it.
     for members in roles.values():
@@ -122,14 +125,14 @@ def read_list(path: storage.AnyPath, labels: tuple[str, ...]) -> list[PurePosixP
 
 def group_of(name: str) -> str:
     """Gives the source of a clip, `v_Archery_g01` of `v_Archery_g01_c03`; a name of another form is its own."""
-    match = re.fullmatch(r"(.+_g\d+)_c\d+", name)
+    match = re.fullmatch(config.UCF_GROUP_PATTERN, name)
     return match[1] if match else name
 
 
 def class_in(name: str) -> str:
-    """Gives the class in a name like `v_Archery_g01_c03`, in lower case; "" where there is none."""
-    match = re.fullmatch(r"v_(.+)_g\d+_c\d+", name.lower())
-    return match[1] if match else ""
+    """Gives the class in a name like `v_Archery_g01_c03`, as it is spelled there; "" where there is none."""
+    match = NAME.fullmatch(name)
+    return match["label"] if match else ""
 
 
 def _key(path: PurePosixPath) -> str:

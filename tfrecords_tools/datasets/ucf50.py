@@ -5,13 +5,11 @@ without converting anything twice.
 """
 
 import collections
-import re
 
 from tfrecords_tools import config, storage
-from tfrecords_tools.datasets import disk, listing
+from tfrecords_tools.datasets import disk, listing, ucf101
 
 PUBLISHED = {"videos": 6618, "classes": 50, "groups": 25}
-_NAME = re.compile(r"v_(?P<label>.+)_g(?P<group>\d+)_c\d+", re.IGNORECASE)
 
 
 def list_videos(settings: config.ListingSettings) -> listing.Listing:
@@ -32,12 +30,12 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
             f"Received: splits_dir={settings.splits_dir!r}"
         )
     videos_dir = storage.path(settings.videos_dir)
-    found = disk.find(settings, _class_in)
+    found = disk.find(settings, lambda name: ucf101.class_in(name) or None)
     labels = found.choose_classes(settings.classes)
     on_disk, ignored = found.by_name(labels)
     groups = {}
     for entry in on_disk.values():
-        match = _NAME.fullmatch(disk.without_suffix(entry.path.name))
+        match = ucf101.NAME.fullmatch(disk.without_suffix(entry.path.name))
         if not match:
             raise ValueError(
                 f"{videos_dir / entry.path}: its name must tell the group, like v_Basketball_g01_c02. Rename it"
@@ -74,8 +72,3 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
     return listing.Listing(
         "ucf50", videos_dir, labels, tuple(map(str, numbers)), videos, tuple(ignored), notes=tuple(notes)
     )
-
-
-def _class_in(name: str) -> str | None:
-    match = _NAME.fullmatch(name)
-    return match["label"] if match else None

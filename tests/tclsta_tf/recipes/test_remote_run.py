@@ -10,17 +10,11 @@ from tclsta_tf.training import checkpoints
 from tfrecords_tools import storage
 
 
-def _copy(folder, target) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            (target / file.relative_to(folder).as_posix()).write_bytes(file.read_bytes())
-
-
 @pytest.fixture
-def remote(bucket, finished) -> run.Run:
+def remote(bucket, finished, upload) -> run.Run:
     """The run of `finished` with its records copied to a bucket, and nothing trained."""
     root = storage.path(bucket)
-    _copy(finished.data_dir, root / "records")
+    upload(finished.data_dir, root / "records")
     return run.Run(finished.config, root / "records", root / "run", finished.flags)
 
 
@@ -74,9 +68,9 @@ def test_another_run_in_the_folder_is_refused(remote, finished):
         other.verify("static")
 
 
-def test_an_exported_model_on_s3_classifies_videos_on_s3(bucket, finished, tiny_videos):
+def test_an_exported_model_on_s3_classifies_videos_on_s3(bucket, finished, tiny_videos, upload):
     root = storage.path(bucket)
-    _copy(finished.workdir / "export" / "1", root / "export" / "1")
+    upload(finished.workdir / "export" / "1", root / "export" / "1")
     with pytest.raises(ValueError, match=f"did you mean {root / 'export' / '1'}"):
         classifier.Classifier(str(root / "export"))
     clip = sorted((tiny_videos.videos_dir / "jump").iterdir())[0]
