@@ -27,6 +27,9 @@ _OBJECT_STORES = ("s3", "gs", "az")
 
 _CHUNK = 2**20
 
+TEMPORARY_PREFIX = "tfrecords-tools-"
+"""Of temporary files and folders: what a killed process leaves behind can be told by it."""
+
 REQUESTS = 32
 """Made at a time where many are to be made."""
 
@@ -222,7 +225,7 @@ class RemotePath:
         """
         if mode not in ("r", "rb"):
             raise ValueError(f"`mode` must be 'r' or 'rb' for {self}. Received: mode={mode!r}")
-        file = tempfile.TemporaryFile()
+        file = tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX)
         try:
             self._read_into(file)
         except BaseException:
@@ -242,7 +245,7 @@ class RemotePath:
 
     def write_bytes(self, data: bytes) -> None:
         """Writes a whole file, which is there in full or not at all."""
-        with tempfile.NamedTemporaryFile() as file:
+        with tempfile.NamedTemporaryFile(prefix=TEMPORARY_PREFIX) as file:
             file.write(data)
             file.flush()
             self.upload(Path(file.name))

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
+from tfrecords_tools import remote_path
+
 _IN_MEMORY = 2**25
 """Bytes up to which a spool stays in memory: 32 MB hold most clips."""
 
@@ -23,7 +25,7 @@ class Spool(Sequence[bytes]):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(folder))
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(folder), prefix=remote_path.TEMPORARY_PREFIX)
         weakref.finalize(self, self._file.close)
         self._ends = [0]
 

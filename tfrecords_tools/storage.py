@@ -138,7 +138,7 @@ def created(target: AnyPath, partial: Path | None = None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tfrecords-tools-"))
+    folder = Path(tempfile.mkdtemp(prefix=remote_path.TEMPORARY_PREFIX))
     try:
         yield folder
     finally:

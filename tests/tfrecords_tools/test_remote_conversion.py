@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tfrecords_tools import config, conversion, datasets, manifest, shards, storage, verification, video
+from tfrecords_tools import config, conversion, datasets, manifest, remote_path, shards, storage, verification, video
 
 SETTINGS = config.RecordSettings(resize="64x48", flow="dis")
 
@@ -60,7 +60,7 @@ def test_a_killed_conversion_goes_on_and_gives_the_bytes_of_a_local_one(remote, 
     assert finished and not (folder / manifest.FILE_NAME).exists()
     assert len(finished) < 2 * len(_hashes(tiny_records))
     for left in tmp_path.iterdir():  # what a process that is killed cannot remove
-        assert left.name.startswith("tfrecords-tools-")
+        assert left.name.startswith(remote_path.TEMPORARY_PREFIX)
     damaged = storage.entries(folder, "*.tfrecord")[0]
     damaged.write_bytes(damaged.read_bytes()[:-1])
     time.sleep(1.1)  # S3 keeps whole seconds
@@ -70,7 +70,7 @@ def test_a_killed_conversion_goes_on_and_gives_the_bytes_of_a_local_one(remote, 
     environment["TMPDIR"] = str(fresh)
     done = subprocess.run(_command(remote, "--workers=2"), env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert not [left for left in fresh.iterdir() if left.name.startswith("tfrecords-tools-")]
+    assert not [left for left in fresh.iterdir() if left.name.startswith(remote_path.TEMPORARY_PREFIX)]
     after = _times(remote)
     kept = {name for name in finished if after[name] == finished[name]}
     assert set(finished) - kept == {damaged.name, f"{damaged.name}.json"}
