@@ -48,7 +48,6 @@ class DataConfig:
             four scales and slightly other shapes, and resizes them (TSN). Testing takes the middle.
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
-        shuffle_buffer: Encoded videos held in memory to shuffle them.
         shard_by: What each of several workers reads: `examples` gives each its part of the very batches that one worker
             would have made, and each reads all files; `files` gives each files of its own.
     """
@@ -60,13 +59,12 @@ class DataConfig:
     crop: str = choices("random", "corners")
     mirror: bool = True
     test_frames: int = 25
-    shuffle_buffer: int = 256
     shard_by: str = choices("examples", "files")
 
     def __post_init__(self) -> None:
         _check_choices(self)
         _check(0 <= self.validation_fraction <= 0.5, "validation_fraction", "in [0, 0.5]", self.validation_fraction)
-        for name in ("crop_size", "test_frames", "shuffle_buffer"):
+        for name in ("crop_size", "test_frames"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
 
 

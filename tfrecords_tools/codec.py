@@ -71,10 +71,26 @@ def decode_fields(encoded: tf.Tensor, height: int | None = None, width: int | No
     Returns:
         uint8 [F, H, W, 2], u then v, zero motion is 128; [0, 0, 0, 2] (or with the known sizes) where F is 0.
     """
-    planes = _decode(encoded, None if height is None else 2 * height, width, channels=1)
-    rows = tf.shape(planes)[1] // 2 if height is None else height
-    fields = tf.concat([planes[:, :rows], planes[:, rows:]], axis=-1)
+    planes = decode_planes(encoded, height, width)
+    fields = tf.concat([planes[0::2], planes[1::2]], axis=-1)
     return tf.ensure_shape(fields, [None, height, width, 2])
+
+
+def decode_planes(encoded: tf.Tensor, height: int | None = None, width: int | None = None) -> tf.Tensor:
+    """Decodes flow fields to the bytes as stored, u and v apart, which is quicker than `decode_fields`.
+
+    Args:
+        encoded: string [F], grey JPEGs of [2 * H, W], u above v, of one size.
+        height: H in pixels where it is known: it becomes the static shape, and is checked.
+        width: W in pixels, likewise.
+
+    Returns:
+        uint8 [2F, H, W, 1], u and v of each field in turn; [0, 0, 0, 1] (or with the known sizes) where F is 0.
+    """
+    planes = _decode(encoded, None if height is None else 2 * height, width, channels=1)
+    shape = tf.shape(planes)
+    planes = tf.reshape(planes, [2 * shape[0], shape[1] // 2, shape[2], 1])
+    return tf.ensure_shape(planes, [None, height, width, 1])
 
 
 def find_damaged(

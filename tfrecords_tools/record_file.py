@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import google_crc32c
 
@@ -18,6 +19,18 @@ _MASK = 0xA282EAD8
 
 class RecordFileError(ValueError):
     """A TFRecord file that is damaged; the message says where."""
+
+
+class Span(NamedTuple):
+    """Where a record lies in its file.
+
+    Attributes:
+        start: Its first byte.
+        length: Bytes.
+    """
+
+    start: int
+    length: int
 
 
 class RecordWriter:
@@ -72,16 +85,60 @@ def read(path: storage.AnyPath) -> Iterator[bytes]:
     size = path.stat().st_size
     with path.open("rb") as file:
         while start := file.read(12):
-            place = f"at byte {file.tell() - len(start)}"
-            if len(start) < 12 or _masked(google_crc32c.value(start[:8])) != start[8:]:
-                raise RecordFileError(f"{place}: no record starts here, or its length is damaged")
-            (length,) = struct.unpack("<Q", start[:8])
+            place = file.tell() - len(start)
+            length = _length(start, place)
             if length > size - file.tell() - 4:
-                raise RecordFileError(f"{place}: the file ends inside a record")
+                raise RecordFileError(f"at byte {place}: the file ends inside a record")
             data = file.read(length)
             if _masked(google_crc32c.value(data)) != file.read(4):
-                raise RecordFileError(f"{place}: the checksum of a record is wrong")
+                raise RecordFileError(f"at byte {place}: the checksum of a record is wrong")
             yield data
+
+
+def spans(path: storage.AnyPath) -> list[Span]:
+    """Finds the records of a file by their lengths, without reading them.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RecordFileError: The file ends inside a record, or a length is damaged.
+        OSError: The file cannot be read.
+    """
+    size = path.stat().st_size
+    found: list[Span] = []
+    place = 0
+    while place < size:
+        length = _length(storage.read_places(path, [(place, 12)])[0], place)
+        if length > size - place - 16:
+            raise RecordFileError(f"at byte {place}: the file ends inside a record")
+        found.append(Span(place + 12, length))
+        place += length + 16
+    return found
+
+
+def read_span(path: storage.AnyPath, span: Span) -> bytes:
+    """Reads one record, checking its checksum.
+
+    Args:
+        path: The file.
+        span: Where the record lies.
+
+    Raises:
+        RecordFileError: The checksum is wrong.
+        OSError: The file cannot be read.
+    """
+    data, checksum = storage.read_places(path, [span, (span.start + span.length, 4)])
+    if _masked(google_crc32c.value(data)) != checksum:
+        raise RecordFileError(f"at byte {span.start}: the checksum of a record is wrong")
+    return data
+
+
+def _length(start: bytes, place: int) -> int:
+    """Reads what stands in front of a record at a place: its length, with a checksum."""
+    if len(start) < 12 or _masked(google_crc32c.value(start[:8])) != start[8:]:
+        raise RecordFileError(f"at byte {place}: no record starts here, or its length is damaged")
+    return struct.unpack("<Q", start[:8])[0]
 
 
 def _masked(checksum: int) -> bytes:

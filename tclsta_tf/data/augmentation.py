@@ -1,5 +1,9 @@
 """Crops and mirroring; one decision per clip, shared by all its frames."""
 
+import functools
+
+import cv2
+import numpy as np
 import tensorflow as tf
 
 _SHARES = (1.0, 0.875, 0.75, 0.66)
@@ -24,13 +28,13 @@ def corner_crop(clip: tf.Tensor, size: int, seed: tf.Tensor, is_flow: bool) -> t
     of the four corners or in the middle, all with the same probability. One window for all frames.
 
     Args:
-        clip: uint8 [T, H, W, C].
+        clip: uint8 [T, H, W, C]; with `is_flow` [2F, H, W, 1].
         size: side of the result in pixels.
         seed: int [2].
-        is_flow: whether the bytes are motion, u1, v1, u2, v2, ...: it is scaled with the window.
+        is_flow: whether the images are u and v of flow fields in turn: the motion is scaled with the window.
 
     Returns:
-        uint8 [T, size, size, C].
+        uint8, shape of `clip` with `size` for H and W.
     """
     place_seed, shape_seed = tf.unstack(tf.random.split(seed, 2))
     shape = tf.shape(clip)[1:3]
@@ -39,14 +43,25 @@ def corner_crop(clip: tf.Tensor, size: int, seed: tf.Tensor, is_flow: bool) -> t
     room = tf.cast(shape - window, tf.float32)
     place = tf.gather(_CORNERS, tf.random.stateless_uniform([], place_seed, 0, len(_CORNERS), tf.int32))
     corner = tf.cast(tf.floor(room * place), tf.int32)
-    cut = tf.slice(clip, tf.stack([0, corner[0], corner[1], 0]), tf.stack([-1, window[0], window[1], -1]))
-    resized = tf.image.resize(cut, [size, size], antialias=True)
+    resized = tf.numpy_function(
+        functools.partial(_cut_and_resize, size=size, is_flow=is_flow), [clip, corner, window], tf.uint8, stateful=False
+    )
+    return tf.ensure_shape(resized, [clip.shape[0], size, size, clip.shape[3]])
+
+
+def _cut_and_resize(images: np.ndarray, corner: np.ndarray, window: np.ndarray, size: int, is_flow: bool) -> np.ndarray:
+    # OpenCV resizes bytes in a tenth of the time that TensorFlow needs.
+    (y, x), (height, width) = corner, window
+    resized = np.empty([len(images), size, size, images.shape[3]], np.uint8)
+    for image, target in zip(images, resized, strict=True):
+        cv2.resize(image[y : y + height, x : x + width], (size, size), target, interpolation=cv2.INTER_LINEAR)
     if is_flow:
+        motion = np.arange(256.0) - ZERO_FLOW
         # u grows with the width, v with the height.
-        growth = tf.cast(size, tf.float32) / tf.cast(window[::-1], tf.float32)
-        resized = ZERO_FLOW + (resized - ZERO_FLOW) * tf.tile(growth, [clip.shape[3] // 2])
-    rounded = tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
-    return tf.ensure_shape(rounded, [clip.shape[0], size, size, clip.shape[3]])
+        for component, side in ((resized[0::2], width), (resized[1::2], height)):
+            scaled = np.clip(np.round(motion * (size / side)) + ZERO_FLOW, 0, 255).astype(np.uint8)
+            component[:] = scaled[component]
+    return resized
 
 
 def centre_crop(clip: tf.Tensor, size: int) -> tf.Tensor:
@@ -61,16 +76,30 @@ def _crop(clip: tf.Tensor, corner: tf.Tensor, size: int) -> tf.Tensor:
 
 def mirror_frames(clip: tf.Tensor) -> tf.Tensor:
     """Mirrors frames [T, H, W, C] left to right."""
-    return tf.reverse(clip, axis=[2])
+    # TensorFlow reverses the rows of one image several times as fast as those of several.
+    shape = tf.shape(clip)
+    rows = tf.reshape(clip, [-1, shape[2], clip.shape[3]])
+    return tf.ensure_shape(tf.reshape(tf.reverse(rows, axis=[1]), shape), clip.shape)
 
 
-def mirror_flow(stacks: tf.Tensor) -> tf.Tensor:
-    """Mirrors flow stacks uint8 [T, H, W, 2L], channels u1, v1, u2, v2, ..., and negates u.
+def mirror_flow(planes: tf.Tensor) -> tf.Tensor:
+    """Mirrors flow fields uint8 [2F, H, W, 1], u and v of each in turn, and negates u.
 
     A mirrored scene moves the other way: mirroring the image alone would turn a step to the left into a step to the
     right that nobody took. In stored bytes, -u is 256 - u, so that no motion (128) stays no motion.
     """
-    mirrored = tf.cast(tf.reverse(stacks, axis=[2]), tf.int32)
-    negated = tf.minimum(2 * ZERO_FLOW - mirrored, 255)
-    horizontal = tf.range(tf.shape(stacks)[-1]) % 2 == 0
-    return tf.cast(tf.where(horizontal, negated, mirrored), tf.uint8)
+    mirrored = tf.numpy_function(_mirror_flow, [planes], tf.uint8, stateful=False)
+    return tf.ensure_shape(mirrored, planes.shape)
+
+
+def _mirror_flow(planes: np.ndarray) -> np.ndarray:
+    # OpenCV mirrors ten times as fast as TensorFlow where there is one channel.
+    mirrored = np.empty_like(planes)
+    for plane, target in zip(planes, mirrored, strict=True):
+        cv2.flip(plane, 1, target)
+    # 256 - u in 8 bits, with 255 where u is 0.
+    u = mirrored[0::2]
+    np.maximum(u, 1, out=u)
+    np.subtract(255, u, out=u)
+    u += 1
+    return mirrored

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tclsta_tf.data import augmentation, sampling
-from tfrecords_tools import codec, manifest, schema
+from tclsta_tf.data import augmentation, sampling, videos
+from tfrecords_tools import manifest, random_access, schema
 from tfrecords_tools.flow import quantise
 
 CHANNELS = {"static": 3, "motion": 2 * schema.STACK_LENGTH}
@@ -57,7 +57,6 @@ def training_batches(
     sampling_method: str = "uniform",
     crop: str = "random",
     mirror: bool = True,
-    shuffle_buffer: int = 256,
     num_shares: int = 1,
     share: int = 0,
 ) -> tf.data.Dataset:
@@ -74,39 +73,48 @@ def training_batches(
         sampling_method: see `sampling.sample_positions`.
         crop: `random` or `corners`, see `augmentation`.
         mirror: mirror half of the clips.
-        shuffle_buffer: encoded videos held to shuffle them.
         num_shares: parts that every batch is cut into, one for each worker.
         share: which of them is wanted.
 
     Returns:
         Dataset of {"clips": uint8 [b, T, crop, crop, 3 or 20], "labels": int32 [b]}, b = B / num_shares.
-    """
 
-    def augmented(serialised: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+    Raises:
+        ValueError: there is no video, or one without a label.
+    """
+    stored, labels = _stored(subset), _labels(subset)
+    if unlabelled := [video.id for video in subset.videos if not video.labels]:
+        raise ValueError(f"{len(unlabelled)} of the videos to train on have no label, the first is {unlabelled[0]}")
+
+    def augmented(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
         # One independent seed per decision; `position` never repeats, so neither do the decisions.
         seeds = tf.random.split([seed, position], 3)
-        record = schema.parse(serialised)
-        clip = _read_clip(record, stream, num_frames, sampling_method, seeds[0])
-        if crop == "corners":
-            clip = augmentation.corner_crop(clip, crop_size, seeds[1], is_flow=stream == "motion")
-        else:
-            clip = augmentation.random_crop(clip, crop_size, seeds[1])
-        if mirror:
-            flip = augmentation.mirror_frames if stream == "static" else augmentation.mirror_flow
-            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
-            clip = tf.cond(heads, lambda: flip(clip), lambda: clip)
-        return {"clips": clip, "labels": tf.cast(record["label"][0], tf.int32)}
+        video = stored[index]
 
-    raw = _training_records(subset, seed, shuffle_buffer, first_step * batch_size)
-    raw = take_share(raw, batch_size, num_shares, share)
-    clips = raw.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
+            if crop == "corners":
+                images = augmentation.corner_crop(images, crop_size, seeds[1], is_flow)
+            else:
+                images = augmentation.random_crop(images, crop_size, seeds[1])
+            if not mirror:
+                return images
+            flip = augmentation.mirror_flow if is_flow else augmentation.mirror_frames
+            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
+            return tf.cond(heads, lambda: flip(images), lambda: images)
+
+        positions = sampling.sample_positions(video.num_frames, num_frames, sampling_method, seeds[0])
+        return {"clips": video.clip(stream, positions, cut), "labels": tf.gather(labels, index)}
+
+    order = take_share(_training_order(subset, seed, first_step * batch_size), batch_size, num_shares, share)
+    clips = order.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return clips.batch(batch_size // num_shares, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def batch_ids(subset: Subset, batch_size: int, seed: int, step: int, shuffle_buffer: int = 256) -> list[str]:
+def batch_ids(subset: Subset, batch_size: int, seed: int, step: int) -> list[str]:
     """Names the videos in batch `step` of `training_batches`."""
-    raw = _training_records(subset, seed, shuffle_buffer, step * batch_size).take(batch_size)
-    return [schema.parse(record)["id"].numpy().decode() for record, _ in raw]
+    order = _training_order(subset, seed, step * batch_size).take(batch_size)
+    entries = subset.videos
+    return [entries[index].id for index, _ in order.as_numpy_iterator()]
 
 
 def take_share(examples: tf.data.Dataset, batch_size: int, num_shares: int, share: int) -> tf.data.Dataset:
@@ -131,11 +139,10 @@ def share_files(subset: Subset, num_shares: int, share: int) -> Subset:
     return Subset(subset.shards[share::num_shares], subset.keep[share::num_shares])
 
 
-def _training_records(subset: Subset, seed: int, shuffle_buffer: int, first: int) -> tf.data.Dataset:
-    """Serialised records with their positions in the endless sequence of shuffled epochs, from `first` on."""
-    return endless(
-        lambda epoch: shuffle_epoch(_raw_records(subset, seed, epoch), shuffle_buffer, seed, epoch), len(subset), first
-    )
+def _training_order(subset: Subset, seed: int, first: int) -> tf.data.Dataset:
+    """Indices of videos with their positions in the endless sequence of shuffled epochs, from `first` on."""
+    size = len(subset)
+    return endless(lambda epoch: shuffle_epoch(tf.data.Dataset.range(size), size, seed, epoch), size, first)
 
 
 def video_batches(
@@ -152,13 +159,15 @@ def video_batches(
         Dataset of {"clips": uint8 [b, N, crop, crop, C], "labels": int32 [b], "positions": int64 [b, N]}; the last
         batch may be smaller.
     """
+    stored, labels = _stored(subset), _labels(subset)
 
-    def centred(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-        record = schema.parse(serialised)
-        clip, positions = read_test_clip(record, stream, num_frames, crop_size, sampling_method)
-        return {"clips": clip, "labels": tf.cast(record["label"][0], tf.int32), "positions": positions}
+    def centred(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        video = stored[index]
+        clip, positions = _test_clip(video, stream, num_frames, crop_size, sampling_method)
+        return {"clips": clip, "labels": tf.gather(labels, index), "positions": positions}
 
-    clips = _raw_records(subset).map(centred, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    order = tf.data.Dataset.range(len(subset))
+    clips = order.map(centred, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return clips.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
@@ -182,10 +191,7 @@ def read_test_clip(
     Returns:
         uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
     """
-    method = "release" if sampling_method == "release" else "uniform"
-    positions = sampling.sample_positions(tf.size(record["frames"]), num_frames, method)
-    clip = _decode(record, stream, positions)
-    return (clip if crop_size is None else augmentation.centre_crop(clip, crop_size)), positions
+    return _test_clip(videos.parsed(record), stream, num_frames, crop_size, sampling_method)
 
 
 def first_fields(stacks: np.ndarray) -> np.ndarray:
@@ -227,53 +233,28 @@ def shuffle_epoch(dataset: tf.data.Dataset, buffer: int, seed: int, epoch: tf.Te
     return dataset.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
 
-def _raw_records(subset: Subset, seed: int = 0, epoch: tf.Tensor | None = None) -> tf.data.Dataset:
-    """Serialised records of `subset`: in record order, or with the shards shuffled and interleaved for `epoch`."""
-    paths = [str(shard.path) for shard in subset.shards]
-    lengths = [len(keep) for keep in subset.keep]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    keep = tf.constant(np.concatenate([np.asarray(flags, bool) for flags in subset.keep]))
-
-    def records(shard: tf.Tensor) -> tf.data.Dataset:
-        begin, end = tf.gather(starts, shard), tf.gather(starts, shard + 1)
-        kept = tf.data.Dataset.from_tensor_slices(keep[begin:end])
-        numbered = tf.data.Dataset.zip(tf.data.TFRecordDataset(tf.gather(paths, shard)), kept)
-        return numbered.filter(lambda record, wanted: wanted).map(lambda record, wanted: record)
-
-    order = tf.range(len(paths), dtype=tf.int64)
-    if epoch is None:
-        return tf.data.Dataset.from_tensor_slices(order).flat_map(records)
-    order = tf.random.experimental.stateless_shuffle(order, seed=[seed, epoch])
-    shards = tf.data.Dataset.from_tensor_slices(order)
-    return shards.interleave(records, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+def _stored(subset: Subset) -> videos.Stored:
+    places = [(shard, video) for shard, keep in enumerate(subset.keep) for video in np.flatnonzero(keep)]
+    entries = subset.videos
+    return videos.Stored(
+        random_access.Reader(subset.shards),
+        np.asarray(places, np.int64).reshape(-1, 2),
+        num_frames=np.asarray([entry.frames for entry in entries]),
+        num_fields=np.asarray([entry.fields for entry in entries]),
+    )
 
 
-def _read_clip(
-    record: dict[str, tf.Tensor], stream: str, num_frames: int, sampling_method: str, seed: tf.Tensor
-) -> tf.Tensor:
-    positions = sampling.sample_positions(tf.size(record["frames"]), num_frames, sampling_method, seed)
-    return _decode(record, stream, positions)
+def _labels(subset: Subset) -> np.ndarray:
+    """Class indices, int32 [n]; -1 where a video has no label, as a background video of THUMOS14."""
+    return np.asarray([entry.labels[0] if entry.labels else -1 for entry in subset.videos], np.int32)
 
 
-def _decode(record: dict[str, tf.Tensor], stream: str, positions: tf.Tensor) -> tf.Tensor:
-    """Decodes the clip at `positions`: frames uint8 [T, H, W, 3] or flow stacks uint8 [T, H, W, 2L]."""
-    if stream == "static":
-        return codec.decode_frames(tf.gather(record["frames"], positions))
-    num_fields = tf.size(record["flow"], out_type=tf.int64)
+def _test_clip(
+    video: videos.Video, stream: str, num_frames: int, crop_size: int | None, sampling_method: str
+) -> tuple[tf.Tensor, tf.Tensor]:
+    def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
+        return images if crop_size is None else augmentation.centre_crop(images, crop_size)
 
-    def no_motion() -> tf.Tensor:
-        sides = [tf.cast(record[side], tf.int32) for side in ("height", "width")]
-        return tf.fill([tf.size(positions), *sides, CHANNELS["motion"]], tf.constant(augmentation.ZERO_FLOW, tf.uint8))
-
-    def stacks() -> tf.Tensor:
-        fields = sampling.stack_fields(record["stack_starts"], positions, num_fields)
-        # Neighbouring stacks share fields: each is decoded once.
-        needed, index = tf.unique(tf.reshape(fields, [-1]))
-        decoded = codec.decode_fields(tf.gather(record["flow"], needed))
-        gathered = tf.gather(decoded, tf.reshape(index, tf.shape(fields)))  # [T, L, H, W, 2]
-        shape = tf.shape(gathered)
-        by_pixel = tf.transpose(gathered, [0, 2, 3, 1, 4])  # u1, v1, u2, v2, ... per pixel
-        return tf.reshape(by_pixel, [shape[0], shape[2], shape[3], CHANNELS["motion"]])
-
-    clip = tf.cond(num_fields > 0, stacks, no_motion)
-    return tf.ensure_shape(clip, [positions.shape[0], None, None, CHANNELS["motion"]])
+    method = "release" if sampling_method == "release" else "uniform"
+    positions = sampling.sample_positions(video.num_frames, num_frames, method)
+    return video.clip(stream, positions, cut), positions

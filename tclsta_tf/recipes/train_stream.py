@@ -87,7 +87,6 @@ def _batches(
         sampling_method=data.sampling,
         crop=data.crop,
         mirror=data.mirror,
-        shuffle_buffer=data.shuffle_buffer,
         num_shares=workers,
         share=worker,
     )
@@ -96,7 +95,7 @@ def _batches(
 def _describe(run: run_lib.Run, train: pipeline.Subset, stage: parts.Stage, step: int) -> list[str]:
     if run.config.data.shard_by == "files":
         return []
-    return pipeline.batch_ids(train, stage.settings.batch_size, stage.seed, step, run.config.data.shuffle_buffer)
+    return pipeline.batch_ids(train, stage.settings.batch_size, stage.seed, step)
 
 
 def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_stream.AttentionStream:

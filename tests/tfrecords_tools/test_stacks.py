@@ -44,3 +44,15 @@ def test_stack_starts_and_fields_for_other_lengths():
             starts = stacks.stack_starts(np.arange(num_fields + 1), num_fields, length)
             expected = _brute_force_stacks(num_fields + 1, list(range(num_fields + 1)), length)
             assert stacks.stack_fields(starts, num_fields, length).tolist() == expected
+
+
+def test_packed_stacks_against_numpy():
+    rng = np.random.default_rng(0)
+    planes = rng.integers(0, 256, (10, 7, 9, 1), dtype=np.uint8)
+    fields = rng.integers(0, 5, (3, 4))
+    packed = stacks.pack(planes, fields)
+    assert packed.dtype == np.uint8 and packed.shape == (3, 7, 9, 8)
+    for t, chosen in enumerate(fields):
+        for k, field in enumerate(chosen):
+            np.testing.assert_array_equal(packed[t, ..., 2 * k], planes[2 * field, ..., 0])
+            np.testing.assert_array_equal(packed[t, ..., 2 * k + 1], planes[2 * field + 1, ..., 0])

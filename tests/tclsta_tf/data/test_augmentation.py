@@ -55,16 +55,18 @@ def test_corner_crops_come_from_five_places_at_ten_shapes():
 
 
 def test_corner_crops_scale_motion_with_the_window():
-    flow = np.full([1, 64, 64, 4], 128, np.uint8)
-    flow[..., 0::2], flow[..., 1::2] = 160, 96  # u is 32 steps, v is -32
+    flow = np.full([4, 64, 64, 1], 128, np.uint8)
+    flow[0::2], flow[1::2] = 160, 96  # u is 32 steps, v is -32
     seen = set()
     for seed in range(100):
         crop = augmentation.corner_crop(tf.constant(flow), 48, tf.constant([seed, 1]), is_flow=True).numpy().astype(int)
-        np.testing.assert_array_equal(crop, np.broadcast_to(crop[:1, :1, :1], crop.shape))
-        seen.add(tuple(crop[0, 0, 0]))
+        np.testing.assert_array_equal(crop, np.broadcast_to(crop[:, :1, :1], crop.shape))
+        seen.add(tuple(crop[:, 0, 0, 0]))
     expected = {round(32 * 48 / side) for side in (64, 56, 48, 42)}
     assert {u - 128 for u, _, _, _ in seen} == expected and {128 - v for _, v, _, _ in seen} == expected
     assert all(pixel[:2] == pixel[2:] for pixel in seen)
+    # Some windows are not square: u goes with the width and v with the height.
+    assert any(u - 128 != 128 - v for u, v, _, _ in seen)
 
 
 def test_crop_of_the_whole_frame_is_the_frame(ramp):
@@ -82,18 +84,18 @@ def test_mirrored_frames_run_backwards_along_the_row(ramp):
 
 
 def test_mirrored_flow_negates_u_only_and_keeps_no_motion():
-    stacks = np.full([2, 4, 6, 20], 128, np.uint8)
-    stacks[..., 0, 0] = 178  # u, 50 steps to the right, in the first column
-    stacks[..., 1, 1] = 98  # v, 30 steps up, in the second column
-    mirrored = augmentation.mirror_flow(tf.constant(stacks)).numpy().astype(int)
-    expected = np.full([2, 4, 6, 20], 128)
-    expected[..., 5, 0] = 78
-    expected[..., 4, 1] = 98
+    planes = np.full([4, 4, 6, 1], 128, np.uint8)
+    planes[0::2, :, 0] = 178  # u, 50 steps to the right, in the first column
+    planes[1::2, :, 1] = 98  # v, 30 steps up, in the second column
+    mirrored = augmentation.mirror_flow(tf.constant(planes)).numpy().astype(int)
+    expected = np.full([4, 4, 6, 1], 128)
+    expected[0::2, :, 5] = 78
+    expected[1::2, :, 4] = 98
     np.testing.assert_array_equal(mirrored, expected)
 
 
 def test_mirrored_flow_stays_within_the_stored_bytes():
-    stacks = tf.constant(np.arange(256, dtype=np.uint8).reshape(1, 1, 256, 1).repeat(20, axis=-1))
-    mirrored = augmentation.mirror_flow(stacks).numpy()[0, 0, ::-1]
-    np.testing.assert_array_equal(mirrored[:, 0], np.minimum(256 - np.arange(256), 255))
-    np.testing.assert_array_equal(mirrored[:, 1], np.arange(256))
+    planes = tf.constant(np.arange(256, dtype=np.uint8).reshape(1, 1, 256, 1).repeat(2, axis=0))
+    u, v = augmentation.mirror_flow(planes).numpy()[:, 0, ::-1, 0]
+    np.testing.assert_array_equal(u, np.minimum(256 - np.arange(256), 255))
+    np.testing.assert_array_equal(v, np.arange(256))

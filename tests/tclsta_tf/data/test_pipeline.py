@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tfrecords_tools import codec, manifest, schema, video
+from tfrecords_tools import codec, manifest, video
 from tfrecords_tools.flow import methods
 
 
@@ -21,7 +21,7 @@ def subset(records):
 
 
 def batches(subset, count, **overrides):
-    settings = {"num_frames": 3, "crop_size": 32, "batch_size": 4, "seed": 5, "shuffle_buffer": 8} | overrides
+    settings = {"num_frames": 3, "crop_size": 32, "batch_size": 4, "seed": 5} | overrides
     return list(pipeline.training_batches(subset, settings.pop("stream", "motion"), **settings).take(count))
 
 
@@ -111,11 +111,8 @@ def test_mirroring_is_decided_once_per_clip(subset):
 
 def _full_rows(subset, cache={}):  # noqa: B006 - decoded once
     if "clips" not in cache:
-        found = []
-        for raw in pipeline._raw_records(subset):
-            record = schema.parse(raw)
-            found.append(pipeline.read_test_clip(record, "static", 3, None)[0].numpy())
-        cache["clips"] = found
+        batches = pipeline.video_batches(subset, "static", 3, None, 1)
+        cache["clips"] = [batch["clips"][0].numpy() for batch in batches]
     return cache["clips"]
 
 

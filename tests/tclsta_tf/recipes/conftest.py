@@ -18,7 +18,7 @@ TRAIN = config.TrainConfig(
     checkpoint_every=2,
 )
 TINY = config.RunConfig(
-    data=config.DataConfig(crop_size=40, test_frames=4, validation_fraction=0.34, shuffle_buffer=8),
+    data=config.DataConfig(crop_size=40, test_frames=4, validation_fraction=0.34),
     stream=config.StreamConfig(backbone="small", cam_units=8, lstm_units=8),
     static=(TRAIN,),
     motion=(TRAIN,),
