@@ -48,6 +48,8 @@ class DataConfig:
             four scales and slightly other shapes, and resizes them (TSN). Testing takes the middle.
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
+        test_crops: Crops of each video that features and figures are made of: 1 is the centre; 10 the centre, the four
+            corners and their mirror images, over which scores and features are averaged. `predict` takes the centre.
         shard_by: What each of several workers reads: `examples` gives each its part of the very batches that one worker
             would have made, and each reads all files; `files` gives each files of its own.
     """
@@ -59,6 +61,7 @@ class DataConfig:
     crop: str = choices("random", "corners")
     mirror: bool = True
     test_frames: int = 25
+    test_crops: int = 1
     shard_by: str = choices("examples", "files")
 
     def __post_init__(self) -> None:
@@ -66,6 +69,7 @@ class DataConfig:
         _check(0 <= self.validation_fraction <= 0.5, "validation_fraction", "in [0, 0.5]", self.validation_fraction)
         for name in ("crop_size", "test_frames"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _check(self.test_crops in (1, 10), "test_crops", "1 or 10", self.test_crops)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Crops and mirroring; one decision per clip, shared by all its frames."""
 
 import functools
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 
 _SHARES = (1.0, 0.875, 0.75, 0.66)
 _CORNER_SHAPES = [(h, w) for i, h in enumerate(_SHARES) for j, w in enumerate(_SHARES) if abs(i - j) <= 1]
-_CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5)]  # (y, x), shares of the room
+_CENTRE = (0.5, 0.5)  # (y, x), shares of the room
+_CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), _CENTRE]
 
 ZERO_FLOW = 128  # the stored byte of no motion, see tfrecords_tools/flow/quantise.py
 
@@ -67,6 +69,27 @@ def _cut_and_resize(images: np.ndarray, corner: np.ndarray, window: np.ndarray, 
 def centre_crop(clip: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts the middle square of `size` pixels out of every frame of `clip` [T, H, W, C]."""
     return _crop(clip, (tf.shape(clip)[1:3] - size) // 2, size)
+
+
+def ten_crops(size: int) -> list[Callable[[tf.Tensor, bool], tf.Tensor]]:
+    """The crops of 10-crop testing: the centre, the four corners, and the mirror images of the five.
+
+    Args:
+        size: side of the squares in pixels.
+
+    Returns:
+        Ten functions of images as in `corner_crop`, which cut one of them; the first one is `centre_crop`.
+    """
+    places = [(place, mirrored) for mirrored in (False, True) for place in (_CENTRE, *_CORNERS[:-1])]
+    return [functools.partial(_fixed_crop, size, place, mirrored) for place, mirrored in places]
+
+
+def _fixed_crop(size: int, place: tuple[float, float], mirrored: bool, images: tf.Tensor, is_flow: bool) -> tf.Tensor:
+    room = tf.cast(tf.shape(images)[1:3] - size, tf.float32)
+    cut = _crop(images, tf.cast(tf.floor(room * place), tf.int32), size)
+    if not mirrored:
+        return cut
+    return mirror_flow(cut) if is_flow else mirror_frames(cut)
 
 
 def _crop(clip: tf.Tensor, corner: tf.Tensor, size: int) -> tf.Tensor:

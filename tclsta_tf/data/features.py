@@ -39,6 +39,22 @@ def write(path: storage.AnyPath, ids: Iterable[str], batches: Iterable[dict[str,
     return count
 
 
+def average_crops(outputs: dict[str, np.ndarray], crops: int) -> dict[str, np.ndarray]:
+    """Averages a stream's outputs over the crops of each video.
+
+    Args:
+        outputs: float32 [videos * crops, ...] by name, the crops of a video one after the other.
+        crops: how many there are of each.
+
+    Returns:
+        float32 [videos, ...] by name; of `spatial_attention` that of the first crop, the centre: places differ.
+    """
+    by_video = {name: value.reshape(-1, crops, *value.shape[1:]) for name, value in outputs.items()}
+    return {
+        name: value[:, 0] if name == "spatial_attention" else value.mean(axis=1) for name, value in by_video.items()
+    }
+
+
 def read(path: storage.AnyPath) -> dict[str, np.ndarray]:
     """Everything of a feature file but the features: arrays by key, one row per video, and `ids`, `labels`."""
     if not path.exists():

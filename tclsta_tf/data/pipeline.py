@@ -103,7 +103,7 @@ def training_batches(
             return tf.cond(heads, lambda: flip(images), lambda: images)
 
         positions = sampling.sample_positions(video.num_frames, num_frames, sampling_method, seeds[0])
-        return {"clips": video.clip(stream, positions, cut), "labels": tf.gather(labels, index)}
+        return {"clips": video.clips(stream, positions, [cut])[0], "labels": tf.gather(labels, index)}
 
     order = take_share(_training_order(subset, seed, first_step * batch_size), batch_size, num_shares, share)
     clips = order.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -152,23 +152,38 @@ def video_batches(
     crop_size: int,
     batch_size: int,
     sampling_method: str = "uniform",
+    crops: int = 1,
 ) -> tf.data.Dataset:
-    """One pass over `subset` in record order: centre crops, `num_frames` frames per video, nothing random.
+    """One pass over `subset` in record order: `num_frames` frames per video, nothing random.
+
+    Args:
+        subset: the videos.
+        stream: `static` or `motion`.
+        num_frames: frames per video (paper symbol N).
+        crop_size: side of the square crops, pixels.
+        batch_size: videos per batch.
+        sampling_method: see `read_test_clip`.
+        crops: 1, the centre, or 10, see `augmentation.ten_crops`.
 
     Returns:
-        Dataset of {"clips": uint8 [b, N, crop, crop, C], "labels": int32 [b], "positions": int64 [b, N]}; the last
-        batch may be smaller.
+        Dataset of {"clips": uint8 [b * crops, N, crop, crop, C], the crops of a video one after the other,
+        "labels": int32 [b], "positions": int64 [b, N]}; the last batch may be smaller.
     """
     stored, labels = _stored(subset), _labels(subset)
 
-    def centred(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        video = stored[index]
-        clip, positions = _test_clip(video, stream, num_frames, crop_size, sampling_method)
-        return {"clips": clip, "labels": tf.gather(labels, index), "positions": positions}
+    cuts = augmentation.ten_crops(crop_size) if crops == 10 else [_centre(crop_size)]
+
+    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        clips, positions = _test_clips(stored[index], stream, num_frames, cuts, sampling_method)
+        return {"clips": tf.stack(clips), "labels": tf.gather(labels, index), "positions": positions}
+
+    def fold(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        clips = batch["clips"]
+        return batch | {"clips": tf.reshape(clips, [-1, *clips.shape[2:]])}
 
     order = tf.data.Dataset.range(len(subset))
-    clips = order.map(centred, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return clips.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    videos_in_turn = order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return videos_in_turn.batch(batch_size).map(fold).prefetch(tf.data.AUTOTUNE)
 
 
 def clip_spec(stream: str, num_frames: int, crop_size: int) -> tf.TensorSpec:
@@ -191,7 +206,9 @@ def read_test_clip(
     Returns:
         uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
     """
-    return _test_clip(videos.parsed(record), stream, num_frames, crop_size, sampling_method)
+    cuts = [_centre(crop_size)]
+    clips, positions = _test_clips(videos.parsed(record), stream, num_frames, cuts, sampling_method)
+    return clips[0], positions
 
 
 def first_fields(stacks: np.ndarray) -> np.ndarray:
@@ -249,12 +266,13 @@ def _labels(subset: Subset) -> np.ndarray:
     return np.asarray([entry.labels[0] if entry.labels else -1 for entry in subset.videos], np.int32)
 
 
-def _test_clip(
-    video: videos.Video, stream: str, num_frames: int, crop_size: int | None, sampling_method: str
-) -> tuple[tf.Tensor, tf.Tensor]:
-    def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
-        return images if crop_size is None else augmentation.centre_crop(images, crop_size)
-
+def _test_clips(
+    video: videos.Video, stream: str, num_frames: int, cuts: Sequence[videos.Cut], sampling_method: str
+) -> tuple[list[tf.Tensor], tf.Tensor]:
     method = "release" if sampling_method == "release" else "uniform"
     positions = sampling.sample_positions(video.num_frames, num_frames, method)
-    return video.clip(stream, positions, cut), positions
+    return video.clips(stream, positions, cuts), positions
+
+
+def _centre(crop_size: int | None) -> videos.Cut:
+    return lambda images, is_flow: images if crop_size is None else augmentation.centre_crop(images, crop_size)

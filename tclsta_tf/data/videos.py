@@ -1,7 +1,7 @@
 """The images of one video inside a TensorFlow graph: from a record in memory, or from their places in the files."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -33,19 +33,21 @@ class Video:
     flow: Callable[[tf.Tensor], tf.Tensor]
     layout: Callable[[], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
-    def clip(self, stream: str, positions: tf.Tensor, cut: Cut) -> tf.Tensor:
-        """Decodes a clip.
+    def clips(self, stream: str, positions: tf.Tensor, cuts: Sequence[Cut]) -> list[tf.Tensor]:
+        """Decodes a clip, once for all crops of it.
 
         Args:
             stream: `static` or `motion`.
             positions: int64 [T], its frames.
-            cut: crops the images.
+            cuts: crop the images.
 
         Returns:
-            Frames uint8 [T, h, w, 3], or stacks of flow fields uint8 [T, h, w, 2L], zero where the video has no flow.
+            For each crop frames uint8 [T, h, w, 3], or stacks of flow fields uint8 [T, h, w, 2L], zero where the video
+            has no flow.
         """
         if stream == "static":
-            return cut(codec.decode_frames(self.frames(positions)), False)
+            frames = codec.decode_frames(self.frames(positions))
+            return [cut(frames, False) for cut in cuts]
         starts, height, width = self.layout()
 
         def moving() -> tuple[tf.Tensor, tf.Tensor]:
@@ -59,10 +61,13 @@ class Video:
             return planes, tf.zeros([tf.size(positions), schema.STACK_LENGTH], tf.int64)
 
         planes, fields = tf.cond(self.num_fields > 0, moving, still)
-        planes = cut(planes, True)
-        # Stateless: otherwise clips would be packed one after the other where operations must be deterministic.
-        clip = tf.numpy_function(stacks.pack, [planes, fields], tf.uint8, stateful=False)
-        return tf.ensure_shape(clip, [positions.shape[0], *planes.shape[1:3], 2 * schema.STACK_LENGTH])
+        return [_pack(cut(planes, True), fields, positions.shape[0]) for cut in cuts]
+
+
+def _pack(planes: tf.Tensor, fields: tf.Tensor, count: int | None) -> tf.Tensor:
+    # Stateless: otherwise clips would be packed one after the other where operations must be deterministic.
+    clip = tf.numpy_function(stacks.pack, [planes, fields], tf.uint8, stateful=False)
+    return tf.ensure_shape(clip, [count, *planes.shape[1:3], 2 * schema.STACK_LENGTH])
 
 
 def parsed(record: dict[str, tf.Tensor]) -> Video:

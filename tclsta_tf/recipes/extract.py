@@ -40,8 +40,14 @@ def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -
     data, subset = run.config.data, run.subset(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset))
     done = 0
-    for batch in pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, _BATCH, data.sampling):
+    videos = max(1, _BATCH // data.test_crops)
+    for batch in pipeline.video_batches(
+        subset, stream, data.test_frames, data.crop_size, videos, data.sampling, data.test_crops
+    ):
         outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
-        yield outputs | {"labels": batch["labels"].numpy(), "positions": batch["positions"].numpy()}
+        yield features.average_crops(outputs, data.test_crops) | {
+            "labels": batch["labels"].numpy(),
+            "positions": batch["positions"].numpy(),
+        }
         done += len(batch["labels"])
         progress.show(done, {})

@@ -110,7 +110,8 @@ class Run:
 
     def feature_file(self, stream: str, role: str) -> storage.AnyPath:
         """What `extract_features` wrote about the videos of a role."""
-        return self.workdir / "features" / f"{stream}-{role}.tfrecord"
+        crops = "" if self.config.data.test_crops == 1 else f"-{self.config.data.test_crops}-crops"
+        return self.workdir / "features" / f"{stream}-{role}{crops}.tfrecord"
 
     @property
     def fusion_file(self) -> storage.AnyPath:
@@ -176,6 +177,8 @@ class Run:
         for group, names in _FREE.items():
             for name in names:
                 kept[group].pop(name)
+        if part in config.STREAMS:
+            kept["data"].pop("test_crops")  # a trained stream can be tested both ways
         if not with_records:
             return kept
         shards = sorted(shard.sha256 for shard in self.manifest.shards)

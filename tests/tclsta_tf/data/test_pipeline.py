@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tfrecords_tools import codec, manifest, video
+from tfrecords_tools import codec, manifest, record_file, schema, video
 from tfrecords_tools.flow import methods
 
 
@@ -111,14 +111,33 @@ def test_mirroring_is_decided_once_per_clip(subset):
 
 def _full_rows(subset, cache={}):  # noqa: B006 - decoded once
     if "clips" not in cache:
-        batches = pipeline.video_batches(subset, "static", 3, None, 1)
-        cache["clips"] = [batch["clips"][0].numpy() for batch in batches]
+        records = [schema.parse(data) for shard in subset.shards for data in record_file.read(shard.path)]
+        cache["clips"] = [pipeline.read_test_clip(record, "static", 3, None)[0].numpy() for record in records]
     return cache["clips"]
 
 
 def _is_window(clip, whole):
     size = clip.shape[2]
     return any((whole[:, :, x : x + size] == clip).all() for x in range(whole.shape[2] - size + 1))
+
+
+@pytest.mark.parametrize("stream", ["static", "motion"])
+def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images(records, subset, stream):
+    few = pipeline.select(subset.shards, {video.id for video in subset.videos[:3]})
+    found = list(pipeline.video_batches(few, stream, 3, 32, 2, crops=10))
+    assert [batch["clips"].shape[0] for batch in found] == [20, 10]
+    crops = np.concatenate([batch["clips"] for batch in found]).reshape(3, 10, 3, 32, 32, -1)
+    raw = [schema.parse(data) for data in record_file.read(few.shards[0].path)][:3]
+    for record, ten in zip(raw, crops, strict=True):
+        whole = pipeline.read_test_clip(record, stream, 3, None)[0].numpy()  # 48 by 64
+        places = [(8, 16), (0, 0), (0, 32), (16, 0), (16, 32)]
+        for k, (y, x) in enumerate(places):
+            cut = whole[:, y : y + 32, x : x + 32]
+            np.testing.assert_array_equal(ten[k], cut)
+            mirrored = cut[:, :, ::-1].copy()
+            if stream == "motion":
+                mirrored[..., 0::2] = np.minimum(256 - mirrored[..., 0::2].astype(int), 255)
+            np.testing.assert_array_equal(ten[5 + k], mirrored)
 
 
 def test_an_empty_selection_is_refused(subset):

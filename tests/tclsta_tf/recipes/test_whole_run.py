@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -165,6 +166,25 @@ def test_a_folder_of_another_configuration_is_refused_and_kept(finished, group, 
     with pytest.raises(ValueError, match=message):
         train_stream.train_stream(other, "static")
     assert finished.model_file("static").read_bytes() == before
+
+
+def test_ten_crops_are_averaged(finished, tmp_path):
+    """A stream that was trained once is tested both ways, and both sets of features are kept."""
+    shutil.copytree(finished.part_dir("motion"), tmp_path / "motion")
+    data = dataclasses.replace(finished.config.data, test_crops=10)
+    ten = dataclasses.replace(finished, config=dataclasses.replace(finished.config, data=data), workdir=tmp_path)
+    extract.extract(ten, "motion", ("test",))
+    found = features.read(ten.feature_file("motion", "test"))
+    centre = features.read(finished.feature_file("motion", "test"))
+    np.testing.assert_allclose(found["spatial_attention"], centre["spatial_attention"], atol=1e-5)
+    assert np.abs(found["scores"] - centre["scores"]).max() > 1e-4
+    model = parts.load(finished, "motion")
+    for row, batch in enumerate(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 1, crops=10)):
+        outputs = [model(clip[np.newaxis], training=False) for clip in batch["clips"]]
+        for name in ("scores", "temporal_attention"):
+            expected = np.mean([output[name][0] for output in outputs], axis=0)
+            np.testing.assert_allclose(found[name][row], expected, atol=1e-5)
+    assert ten.feature_file("motion", "test").name == "motion-test-10-crops.tfrecord"
 
 
 def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
