@@ -78,8 +78,8 @@ class StreamConfig:
         backbone: Convolutional network below the heads: `resnet50`, `resnet50v15`, `resnet50v2` (nearest to the
             release), `vgg16`, `alexnet`, `googlenet`, or `small` for a CPU and for tests.
         backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for
-            `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file, which tclsta_tf.import_weights makes from
-            a PyTorch checkpoint.
+            `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file, such as tclsta_tf.import_weights makes
+            from a PyTorch checkpoint.
         motion_backbone_weights: The same for the motion stream where it starts from others, such as weights trained on
             flow; empty: those of `backbone_weights`.
         freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),

@@ -76,7 +76,9 @@ def read_state_dict(source: storage.AnyPath) -> dict[str, np.ndarray]:
             "you trust a checkpoint that holds more, take out its tensors with PyTorch: "
             f"torch.save(torch.load({source.name!r}, weights_only=False)['state_dict'], 'tensors.pth')"
         ) from error
-    except (RuntimeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever the bytes of a file that is none lead the reader to
         raise ValueError(f"`source` must be a whole file of torch.save. Received: source={source} ({error})") from error
     state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
