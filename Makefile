@@ -16,6 +16,7 @@ PYTEST_ARGS ?=
 bin := $(VENV)/bin
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
+torch_stamp := $(VENV)/.installed-requirements-torch
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -31,7 +32,7 @@ endef
 
 .PHONY: help
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: install
 install: $(stamp)  ## make the environment in .venv, nothing else
@@ -48,6 +49,13 @@ $(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
 	@rm -f $(VENV)/.installed-*
 	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
 	$(bin)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: install-torch
+install-torch: $(torch_stamp)  ## add PyTorch, which importing its weights needs and nothing else
+
+$(torch_stamp): $(stamp) requirements-torch.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-torch.txt
 	@touch $@
 
 .PHONY: test

@@ -80,7 +80,10 @@ class StreamConfig:
         backbone: Convolutional network below the heads: `resnet50`, `resnet50v15`, `resnet50v2` (nearest to the
             release), `vgg16`, `alexnet`, `googlenet`, or `small` for a CPU and for tests.
         backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for
-            `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file.
+            `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file, such as tclsta_tf.import_weights makes
+            from a PyTorch checkpoint.
+        motion_backbone_weights: The same for the motion stream where it starts from others, such as weights trained on
+            flow; empty: those of `backbone_weights`.
         freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),
             `inception4` (googlenet); empty trains all of it. See `batchnorm` for its normalisation.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
@@ -101,6 +104,7 @@ class StreamConfig:
 
     backbone: str = choices("resnet50", "resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
     backbone_weights: str = "none"
+    motion_backbone_weights: str = ""
     freeze_until: str = ""
     attention: str = dataclasses.field(default="sta", metadata={"choices": ATTENTION_VARIANTS})
     cam_units: int = 1024

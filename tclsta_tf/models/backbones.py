@@ -106,7 +106,8 @@ def build_backbone(
             16, D = 128, for CPUs and tests).
         channels: 3 for RGB frames, an even number 2L for stacks of L flow fields. Default 3.
         weights: None (random), `imagenet` (`resnet50`, `resnet50v2`, `vgg16`; Keras downloads it), or the path of a
-            `.weights.h5` file of the same backbone for RGB. With flow its first convolution is inflated.
+            `.weights.h5` file of the same backbone, for as many channels or for RGB. With flow the first convolution
+            of one for RGB is inflated.
         batchnorm: `batch`: statistics of the batch in training, as `training` says. `synchronized`: the same over all
             replicas (TensorFlow only). `partial`: `batch` in the first layer, `frozen` in all others (TSN). `frozen`:
             always the stored averages, nothing trainable. Default `batch`.
@@ -135,7 +136,7 @@ def build_backbone(
     builder, first_convolution = _BUILDERS[name]
     backbone = builder(channels, batchnorm, flow_scale, policy)
     if weights is not None:
-        _copy_weights(_pretrained(name, weights), backbone, first_convolution)
+        _copy_weights(_pretrained(name, weights, channels), backbone, first_convolution)
     return backbone
 
 
@@ -150,6 +151,7 @@ _BUILDERS = {
     "small": (small.small, "stem_conv"),
 }
 NAMES = tuple(_BUILDERS)
+FIRST_CONVOLUTIONS = {name: first_convolution for name, (_, first_convolution) in _BUILDERS.items()}
 
 # Parts of each network in order; the names of their layers begin with them.
 STAGES: dict[str, tuple[str, ...]] = {
@@ -170,8 +172,8 @@ _APPLICATIONS = {
 }
 
 
-def _pretrained(name: str, weights: str | pathlib.Path) -> keras.Model:
-    """The backbone for RGB with the given weights."""
+def _pretrained(name: str, weights: str | pathlib.Path, channels: int) -> keras.Model:
+    """The backbone with the given weights, for RGB or for `channels`."""
     if weights == "imagenet":
         if name not in _APPLICATIONS:
             raise ValueError(
@@ -188,17 +190,24 @@ def _pretrained(name: str, weights: str | pathlib.Path) -> keras.Model:
     path = pathlib.Path(weights)
     if not path.is_file():
         raise ValueError(f"`weights` must be None, 'imagenet' or an existing file. Received: weights={str(weights)!r}")
-    source = _APPLICATIONS[name](include_top=False, weights=None) if name in _APPLICATIONS else build_backbone(name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a file that does not fit draws a hundred warnings before the error
-            source.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
-        raise ValueError(
-            f"`weights` must be a .weights.h5 file of the backbone {name!r} for 3 channels. "
-            f"Received: weights={str(weights)!r}, which does not fit it"
-        ) from error
-    return source
+    of_channels = f"{channels} channels" if channels == 3 else f"{channels} or 3 channels"
+    failure: Exception | None = None
+    for own_channels in sorted({channels, 3}, reverse=True):
+        is_original = name in _APPLICATIONS and own_channels == 3
+        source = (
+            _APPLICATIONS[name](include_top=False, weights=None) if is_original else build_backbone(name, own_channels)
+        )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a file that does not fit draws a hundred warnings before the error
+                source.load_weights(path)
+            return source
+        except (ValueError, KeyError, OSError) as error:
+            failure = error
+    raise ValueError(
+        f"`weights` must be a .weights.h5 file of the backbone {name!r} for {of_channels}. "
+        f"Received: weights={str(weights)!r}, which does not fit it"
+    ) from failure
 
 
 def _copy_weights(source: keras.Model, target: keras.Model, first_convolution: str) -> None:

@@ -1,6 +1,8 @@
 """Trains the spatial-temporal attention model of one stream."""
 
 import contextlib
+import re
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -98,14 +100,34 @@ def _describe(run: run_lib.Run, train: pipeline.Subset, stage: parts.Stage, step
     return pipeline.batch_ids(train, stage.settings.batch_size, stage.seed, step)
 
 
+@contextlib.contextmanager
+def _naming(flag: str) -> Iterator[None]:
+    """Has an error about weights name the flag that they came from."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(re.sub(r"`weights((?:=\S+)?)`|\bweights(?==)", rf"{flag}\1", str(error))) from error
+
+
 def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_stream.AttentionStream:
-    """Builds a stream's model with fresh (or ImageNet) weights."""
+    """Builds a stream's model with the weights that it starts from.
+
+    Args:
+        run: configuration and data.
+        stream: `static` or `motion`.
+        replicas: devices that share a batch.
+
+    Raises:
+        ValueError: the weights are not to be had or do not fit.
+    """
     stream_config, data = run.config.stream, run.config.data
     channels = pipeline.CHANNELS[stream]
-    weights = stream_config.backbone_weights
+    weights, flag = stream_config.backbone_weights, "--backbone_weights"
+    if stream == "motion" and stream_config.motion_backbone_weights:
+        weights, flag = stream_config.motion_backbone_weights, "--motion_backbone_weights"
     batchnorm = stream_config.batchnorm
     cam_init = "he_normal" if stream_config.cam_init == "he_normal" else keras.initializers.RandomNormal(stddev=0.01)
-    with contextlib.ExitStack() as stack:
+    with _naming(flag), contextlib.ExitStack() as stack:
         if weights not in ("none", "imagenet"):
             weights = str(stack.enter_context(storage.staged(storage.path(weights))))
         model = attention_stream.AttentionStream(

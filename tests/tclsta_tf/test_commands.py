@@ -139,7 +139,9 @@ def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records):
     assert_one_line(done, "was made with --cam_units=8, this run says --cam_units=9")
 
 
-@pytest.mark.parametrize("name", ["train", "extract_features", "evaluate", "experiment", "export", "predict"])
+@pytest.mark.parametrize(
+    "name", ["train", "extract_features", "evaluate", "experiment", "export", "import_weights", "predict"]
+)
 def test_help_tells_what_a_command_does(name):
     done = command(f"tclsta_tf.{name}", "--help")
     assert done.returncode == 0

@@ -128,6 +128,21 @@ def test_small_weights_of_a_file(tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["small", "vgg16"])
+def test_weights_of_a_file_for_flow(tmp_path, name):
+    """Those of vgg16 are read by the network of keras.applications where they are for RGB."""
+    plain = backbones.build_backbone(name, 20)
+    plain.save_weights(tmp_path / "flow.weights.h5")
+    model = backbones.build_backbone(name, 20, tmp_path / "flow.weights.h5", "frozen")
+    for layer in plain.layers:
+        for ours, theirs in zip(model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=f"file of the backbone '{name}' for 3 channels. Received"):
+        backbones.build_backbone(name, 3, tmp_path / "flow.weights.h5")
+    with pytest.raises(ValueError, match=f"file of the backbone '{name}' for 10 or 3 channels. Received"):
+        backbones.build_backbone(name, 10, tmp_path / "flow.weights.h5")
+
+
 @pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(tmp_path, resnet50_file):
     with pytest.raises(ValueError, match=r"`weights` must be a .weights.h5 file of the backbone 'small'"):
