@@ -53,9 +53,8 @@ def main(argv: Sequence[str]) -> None:
             return clips.map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
         def whole(stream=stream):  # noqa: ANN001, ANN202
-            return pipeline.training_batches(
-                subset, stream, _FRAMES.value, _CROP_SIZE.value, _BATCH_SIZE.value, seed=0
-            ).unbatch()
+            settings = pipeline.ClipSettings(_FRAMES.value, _CROP_SIZE.value, seed=0)
+            return pipeline.training_batches(subset, stream, settings, _BATCH_SIZE.value).unbatch()
 
         best = {"bare": 0.0, "whole": 0.0}
         for _ in range(_ROUNDS.value):

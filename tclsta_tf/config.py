@@ -86,6 +86,11 @@ class StreamConfig:
             flow; empty: those of `backbone_weights`.
         freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),
             `inception4` (googlenet); empty trains all of it. See `batchnorm` for its normalisation.
+        cache_frozen: Clips of each training video of which the frozen part's features are computed once and kept on
+            disk, in 16 bits, to train the rest on them, as a CPU can; 0 keeps none, and every step takes clips of its
+            own. Needs `freeze_until`, and `batchnorm` that does not depend on the batch.
+        cache_dir: Folder for these features, which runs can share; empty is the part's own in the workdir. It may be
+            deleted when nothing is trained on it any more.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
         cam_units: Channels of the class activation convolution (paper symbol K).
         cam_groups: Groups of that convolution, 1 or 2 (the authors' release has 2).
@@ -106,6 +111,8 @@ class StreamConfig:
     backbone_weights: str = "none"
     motion_backbone_weights: str = ""
     freeze_until: str = ""
+    cache_frozen: int = 0
+    cache_dir: str = ""
     attention: str = dataclasses.field(default="sta", metadata={"choices": ATTENTION_VARIANTS})
     cam_units: int = 1024
     cam_groups: int = 1

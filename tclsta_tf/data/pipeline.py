@@ -39,6 +39,27 @@ class Subset:
         return sum(sum(keep) for keep in self.keep)
 
 
+@dataclasses.dataclass(frozen=True)
+class ClipSettings:
+    """How training clips are taken from videos.
+
+    Attributes:
+        num_frames: frames per clip (paper symbol T).
+        crop_size: side of the square crop, pixels.
+        seed: decides order, crops and mirroring.
+        sampling_method: see `sampling.sample_positions`.
+        crop: `random` or `corners`, see `augmentation`.
+        mirror: mirror half of the clips.
+    """
+
+    num_frames: int
+    crop_size: int
+    seed: int
+    sampling_method: str = "uniform"
+    crop: str = "random"
+    mirror: bool = True
+
+
 def select(shards: Sequence[manifest.Shard], ids: set[str] | None = None) -> Subset:
     """The videos of `shards` whose id is in `ids`; all of them where `ids` is None."""
     keep = tuple(tuple(ids is None or video.id in ids for video in shard.videos) for shard in shards)
@@ -49,14 +70,9 @@ def select(shards: Sequence[manifest.Shard], ids: set[str] | None = None) -> Sub
 def training_batches(
     subset: Subset,
     stream: str,
-    num_frames: int,
-    crop_size: int,
+    settings: ClipSettings,
     batch_size: int,
-    seed: int,
     first_step: int = 0,
-    sampling_method: str = "uniform",
-    crop: str = "random",
-    mirror: bool = True,
     num_shares: int = 1,
     share: int = 0,
 ) -> tf.data.Dataset:
@@ -65,14 +81,9 @@ def training_batches(
     Args:
         subset: the videos to train on.
         stream: `static` (RGB frames) or `motion` (flow stacks).
-        num_frames: frames per clip (paper symbol T).
-        crop_size: side of the square crop, pixels.
+        settings: how clips are taken.
         batch_size: clips per batch.
-        seed: decides order, crops and mirroring.
         first_step: batches that an earlier run has consumed already.
-        sampling_method: see `sampling.sample_positions`.
-        crop: `random` or `corners`, see `augmentation`.
-        mirror: mirror half of the clips.
         num_shares: parts that every batch is cut into, one for each worker.
         share: which of them is wanted.
 
@@ -82,37 +93,37 @@ def training_batches(
     Raises:
         ValueError: there is no video, or one without a label.
     """
-    stored, labels = _stored(subset), _labels(subset)
-    if unlabelled := [video.id for video in subset.videos if not video.labels]:
-        raise ValueError(f"{len(unlabelled)} of the videos to train on have no label, the first is {unlabelled[0]}")
-
-    def augmented(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
-        # One independent seed per decision; `position` never repeats, so neither do the decisions.
-        seeds = tf.random.split([seed, position], 3)
-        video = stored[index]
-
-        def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
-            if crop == "corners":
-                images = augmentation.corner_crop(images, crop_size, seeds[1], is_flow)
-            else:
-                images = augmentation.random_crop(images, crop_size, seeds[1])
-            if not mirror:
-                return images
-            flip = augmentation.mirror_flow if is_flow else augmentation.mirror_frames
-            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
-            return tf.cond(heads, lambda: flip(images), lambda: images)
-
-        positions = sampling.sample_positions(video.num_frames, num_frames, sampling_method, seeds[0])
-        return {"clips": video.clips(stream, positions, [cut])[0], "labels": tf.gather(labels, index)}
-
-    order = take_share(_training_order(subset, seed, first_step * batch_size), batch_size, num_shares, share)
+    augmented = _augmenter(subset, stream, settings)
+    order = take_share(training_order(subset, settings.seed, first_step * batch_size), batch_size, num_shares, share)
     clips = order.map(augmented, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return clips.batch(batch_size // num_shares, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
+def drawn_clips(subset: Subset, stream: str, settings: ClipSettings, draws: int, first: int = 0) -> tf.data.Dataset:
+    """Some clips of every video, augmented as in training: one of each in record order, then another of each.
+
+    Args:
+        subset: the videos.
+        stream: `static` or `motion`.
+        settings: how clips are taken.
+        draws: clips of each video.
+        first: clips that are left out at the start.
+
+    Returns:
+        Dataset of uint8 [T, crop, crop, 3 or 20].
+    """
+    augmented = _augmenter(subset, stream, settings)
+    order = tf.data.Dataset.range(first, draws * len(subset))
+    return order.map(
+        lambda position: augmented(position % len(subset), position)["clips"],
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
 def batch_ids(subset: Subset, batch_size: int, seed: int, step: int) -> list[str]:
     """Names the videos in batch `step` of `training_batches`."""
-    order = _training_order(subset, seed, step * batch_size).take(batch_size)
+    order = training_order(subset, seed, step * batch_size).take(batch_size)
     entries = subset.videos
     return [entries[index].id for index, _ in order.as_numpy_iterator()]
 
@@ -139,7 +150,35 @@ def share_files(subset: Subset, num_shares: int, share: int) -> Subset:
     return Subset(subset.shards[share::num_shares], subset.keep[share::num_shares])
 
 
-def _training_order(subset: Subset, seed: int, first: int) -> tf.data.Dataset:
+def _augmenter(
+    subset: Subset, stream: str, settings: ClipSettings
+) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+    """A function from the index of a video and a position, which decides how its clip is taken, to the example."""
+    stored, labels = _stored(subset), training_labels(subset)
+
+    def augmented(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        # One independent seed per decision; `position` never repeats, so neither do the decisions.
+        seeds = tf.random.split([settings.seed, position], 3)
+        video = stored[index]
+
+        def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
+            if settings.crop == "corners":
+                images = augmentation.corner_crop(images, settings.crop_size, seeds[1], is_flow)
+            else:
+                images = augmentation.random_crop(images, settings.crop_size, seeds[1])
+            if not settings.mirror:
+                return images
+            flip = augmentation.mirror_flow if is_flow else augmentation.mirror_frames
+            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
+            return tf.cond(heads, lambda: flip(images), lambda: images)
+
+        positions = sampling.sample_positions(video.num_frames, settings.num_frames, settings.sampling_method, seeds[0])
+        return {"clips": video.clips(stream, positions, [cut])[0], "labels": tf.gather(labels, index)}
+
+    return augmented
+
+
+def training_order(subset: Subset, seed: int, first: int) -> tf.data.Dataset:
     """Indices of videos with their positions in the endless sequence of shuffled epochs, from `first` on."""
     size = len(subset)
     return endless(lambda epoch: shuffle_epoch(tf.data.Dataset.range(size), size, seed, epoch), size, first)
@@ -259,6 +298,17 @@ def _stored(subset: Subset) -> videos.Stored:
         num_frames=np.asarray([entry.frames for entry in entries]),
         num_fields=np.asarray([entry.fields for entry in entries]),
     )
+
+
+def training_labels(subset: Subset) -> np.ndarray:
+    """Class indices of the videos to train on, int32 [n].
+
+    Raises:
+        ValueError: one has no label.
+    """
+    if unlabelled := [video.id for video in subset.videos if not video.labels]:
+        raise ValueError(f"{len(unlabelled)} of the videos to train on have no label, the first is {unlabelled[0]}")
+    return _labels(subset)
 
 
 def _labels(subset: Subset) -> np.ndarray:

@@ -187,7 +187,27 @@ class AttentionStream(keras.Model):
         if mask is not None:
             mask = ops.cast(mask, "bool")
             images = _replace_padding(images, mask, num_frames)
-        features = self.backbone(images, training=training)  # [B*T, h, w, D]
+        return self.attend(self.backbone(images, training=training), num_frames, mask, labels, training, heads)
+
+    def attend(
+        self,
+        features: keras.KerasTensor,
+        num_frames: int,
+        mask: keras.KerasTensor | None = None,
+        labels: keras.KerasTensor | None = None,
+        training: bool | None = None,
+        heads: bool = True,
+    ) -> dict[str, keras.KerasTensor]:
+        """What stands above the backbone; `call` is this on the backbone's output.
+
+        Args:
+            features: float [B*T, h, w, D], the frames of a clip one after the other.
+            num_frames: T.
+            mask: see the class, as are the others and what is returned.
+            labels: likewise.
+            training: likewise.
+            heads: likewise.
+        """
         outputs = {}
 
         def unfold(values: keras.KerasTensor) -> keras.KerasTensor:  # [B*T, ...] -> [B, T, ...]

@@ -54,22 +54,28 @@ def stage_of(backbone_name: str, layer_name: str) -> str:
     raise ValueError(f"`layer_name` must belong to a part of {backbone_name}. Received: layer_name={layer_name!r}")
 
 
-def stage_output(backbone: keras.Model, name: str, stage: str) -> keras.KerasTensor:
-    """What the last layer of a part gives, where the network can be cut in two.
+def split(backbone: keras.Model, name: str, stage: str) -> tuple[keras.Model, keras.Model | None]:
+    """Cuts a backbone in two; the halves share its weights.
 
     Args:
         backbone: made by `build_backbone`.
         name: of the backbone.
-        stage: one of `STAGES[name]`.
+        stage: the last part of the first half, one of `STAGES[name]`.
+
+    Returns:
+        What ends with that part, and the rest; None where there is none.
 
     Raises:
         ValueError: the backbone has no such part.
     """
     if stage not in STAGES[name]:
         raise ValueError(f"`stage` must be one of {STAGES[name]} for {name}. Received: stage={stage!r}")
-    prefixes = (stage, stage.replace("conv", "pool"), *(("post_",) if stage == STAGES[name][-1] else ()))
+    if stage == STAGES[name][-1]:
+        return backbone, None
+    prefixes = (stage, stage.replace("conv", "pool"))
     # Layers stand in order; some shortcuts of ResNet v2 bear no name of a part, but are never a part's last layer.
-    return [layer for layer in backbone.layers if layer.name.startswith(prefixes)][-1].output
+    end = [layer for layer in backbone.layers if layer.name.startswith(prefixes)][-1].output
+    return keras.Model(backbone.input, end), keras.Model(end, backbone.output)
 
 
 def inflate_first_convolution(kernel: np.ndarray, channels: int) -> np.ndarray:

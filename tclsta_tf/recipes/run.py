@@ -25,7 +25,11 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 
 # What may differ between two runs in one folder: it decides where numbers are computed, not which.
-_FREE = {"device": ("distribution", "logical_cpus", "histograms", "xla"), "data": ("shard_by",)}
+_FREE = {
+    "device": ("distribution", "logical_cpus", "histograms", "xla"),
+    "data": ("shard_by",),
+    "stream": ("cache_dir",),
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tclsta_tf.models import attention_stream, backbones
-from tclsta_tf.recipes import parts, watch
+from tclsta_tf.models import attention_stream
+from tclsta_tf.recipes import frozen, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 from tfrecords_tools import storage
@@ -29,31 +29,40 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
-    try:
-        frozen = backbones.stages_until(run.config.stream.backbone, run.config.stream.freeze_until)
-    except ValueError as error:
-        raise ValueError(f"--freeze_until: {error}") from error
+    frozen_parts = frozen.parts(run)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
 
     def make_trainer(stage: parts.Stage) -> trainer.Trainer:
         settings = stage.settings
+        cache = frozen.Cache(run, stream, model, train, settings.frames) if run.config.stream.cache_frozen else None
 
         def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             labels = batch["labels"]
-            outputs = model(batch["clips"], labels=labels, training=True)
+            if cache:
+                outputs = cache.outputs(batch["features"], labels)
+            else:
+                outputs = model(batch["clips"], labels=labels, training=True)
             video_loss = run.config.stream.video_loss
             by_name = losses.stream_losses(outputs, labels, video_loss, settings.trains, settings.label_smoothing)
             return by_name, outputs["scores"]
+
+        def batches(step: int, workers: int, worker: int) -> tf.data.Dataset:
+            if cache:
+                return cache.batches(stage.seed, settings.batch_size, step)
+            return _batches(run, train, stream, stage, step, workers, worker)
 
         return parts.make_trainer(
             run,
             stage,
             variables=[
-                variable for variable in model.trainable_variables if _learns(variable, settings.trains, frozen)
+                variable
+                for variable in model.trainable_variables
+                if _learns(variable, settings.trains)
+                and not frozen.is_frozen(variable, run.config.stream.backbone, frozen_parts)
             ],
             forward=forward,
-            batches=lambda step, workers, worker: _batches(run, train, stream, stage, step, workers, worker),
+            batches=batches,
             validate=watch.stream_validation(run, stage, stream, model),
             describe=lambda step: _describe(run, train, stage, step),
         )
@@ -62,10 +71,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         parts.train_stages(run, stream, model, strategy, make_trainer)
 
 
-def _learns(variable: keras.Variable, trains: str, frozen: tuple[str, ...]) -> bool:
-    # Variables of the heads have the stream's name in front, those of the backbone begin with a layer's.
-    if frozen and variable.path.startswith(frozen):
-        return False
+def _learns(variable: keras.Variable, trains: str) -> bool:
     is_temporal = "temporal_" in variable.path
     return trains == "all" or is_temporal == (trains == "temporal")
 
@@ -78,20 +84,8 @@ def _batches(
     if workers > 1 and data.shard_by == "files":
         train, batch_size, seed = pipeline.share_files(train, workers, worker), batch_size // workers, seed + worker
         workers, worker = 1, 0
-    return pipeline.training_batches(
-        train,
-        stream,
-        num_frames=settings.frames,
-        crop_size=data.crop_size,
-        batch_size=batch_size,
-        seed=seed,
-        first_step=step,
-        sampling_method=data.sampling,
-        crop=data.crop,
-        mirror=data.mirror,
-        num_shares=workers,
-        share=worker,
-    )
+    clips = pipeline.ClipSettings(settings.frames, data.crop_size, seed, data.sampling, data.crop, data.mirror)
+    return pipeline.training_batches(train, stream, clips, batch_size, step, workers, worker)
 
 
 def _describe(run: run_lib.Run, train: pipeline.Subset, stage: parts.Stage, step: int) -> list[str]:

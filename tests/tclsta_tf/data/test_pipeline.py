@@ -20,9 +20,10 @@ def subset(records):
     return pipeline.select(records.shards_for("1", "train"))
 
 
-def batches(subset, count, **overrides):
-    settings = {"num_frames": 3, "crop_size": 32, "batch_size": 4, "seed": 5} | overrides
-    return list(pipeline.training_batches(subset, settings.pop("stream", "motion"), **settings).take(count))
+def batches(subset, count, stream="motion", batch_size=4, first_step=0, num_shares=1, share=0, **changes):
+    settings = pipeline.ClipSettings(**{"num_frames": 3, "crop_size": 32, "seed": 5} | changes)
+    found = pipeline.training_batches(subset, stream, settings, batch_size, first_step, num_shares, share)
+    return list(found.take(count))
 
 
 def assert_equal(first, second):
@@ -161,8 +162,7 @@ def test_batches_name_their_videos(subset):
     epoch = [name for batch in named for name in batch][:size]
     assert sorted(epoch) == sorted(video.id for video in subset.videos)
     labels = {video.id: video.labels[0] for video in subset.videos}
-    batches = pipeline.training_batches(subset, "static", 3, 40, batch_size=4, seed=5)
-    for names, batch in zip(named, batches.take(6), strict=True):
+    for names, batch in zip(named, batches(subset, 6, stream="static"), strict=True):
         assert [labels[name] for name in names] == batch["labels"].numpy().tolist()
 
 

@@ -12,16 +12,22 @@ def test_two_halves_make_the_whole(rng, name):
     keras.utils.set_random_seed(1)
     model = backbones.build_backbone(name)
     frames = rng.integers(0, 256, (1, 64, 64, 3)).astype("uint8")
-    outputs = [backbones.stage_output(model, name, stage) for stage in backbones.STAGES[name]]
-    *cuts, last = keras.Model(model.input, outputs)(frames)
     expected = np.asarray(model(frames))
-    np.testing.assert_array_equal(np.asarray(last), expected)
-    below = model.input
-    for output in outputs[:-1]:  # every part reads the one before it and nothing else
-        keras.Model(below, output)
-        below = output
-    second = keras.Model(outputs[1], model.output)
-    np.testing.assert_allclose(np.asarray(second(cuts[1])), expected, rtol=1e-5, atol=1e-5 * expected.max())
+    seen = set()
+    for stage in backbones.STAGES[name]:
+        first, second = backbones.split(model, name, stage)
+        found = np.asarray(first(frames) if second is None else second(first(frames)))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
+        # The first half holds the parts up to this one, with all their weights and no others.
+        own = {weight.path for weight in first.weights}
+        parts = {backbones.stage_of(name, path.split("/")[0]) for path in own}
+        assert parts == set(backbones.stages_until(name, stage)) and seen < own
+        assert (
+            not own & {weight.path for weight in second.weights}
+            if second
+            else own == {weight.path for weight in model.weights}
+        )
+        seen = own
 
 
 def test_parts_by_name():
@@ -31,4 +37,4 @@ def test_parts_by_name():
     with pytest.raises(ValueError, match="`layer_name` must belong to a part of small. Received: layer_name='head'"):
         backbones.stage_of("small", "head")
     with pytest.raises(ValueError, match="`stage` must be one of"):
-        backbones.stage_output(backbones.build_backbone("small"), "small", "conv4")
+        backbones.split(backbones.build_backbone("small"), "small", "conv4")

@@ -1,0 +1,122 @@
+"""Features of some clips of every training video, kept on disk, to train what stands above them."""
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf.data import pipeline
+
+_FILE = "features.bin"
+_SETTINGS = "settings.json"
+
+
+class FrozenFeatures:
+    """A file with the features of `draws` clips of each of n videos, float16, one clip after the other.
+
+    Clips are appended in the order of `pipeline.drawn_clips`, so that the size of the file tells how many are there: a
+    run that was stopped goes on behind the last whole one.
+
+    Args:
+        folder: where the file lies; what decides the features must be part of its name.
+        num_videos: n.
+        draws: clips of each video.
+        shape: (T, h, w, D) of one clip's features.
+    """
+
+    def __init__(self, folder: pathlib.Path, num_videos: int, draws: int, shape: tuple[int, ...]) -> None:
+        self.folder = folder
+        self._path = folder / _FILE
+        self.draws = draws
+        self._num_videos, self._shape = num_videos, shape
+        self._bytes = int(np.prod(shape)) * np.dtype(np.float16).itemsize
+
+    @property
+    def done(self) -> int:
+        """Clips that are there."""
+        return self._path.stat().st_size // self._bytes if self._path.exists() else 0
+
+    @property
+    def total(self) -> int:
+        """Clips that there will be."""
+        return self._num_videos * self.draws
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes still to be written."""
+        return (self.total - self.done) * self._bytes
+
+    def prepare(self, settings: dict[str, object]) -> None:
+        """Makes the folder, with a note of what decides the features, and sees to it that the disk has room.
+
+        Raises:
+            ValueError: there is less space than the features need.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / _SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        free = shutil.disk_usage(self.folder).free
+        if self.missing_bytes > free:
+            raise ValueError(
+                f"--cache_frozen={self.draws} needs {self.missing_bytes / 1e9:.2f} GB more in {self.folder}, and "
+                f"{free / 1e9:.2f} GB are free. Lower it, or give a --cache_dir on another disk"
+            )
+
+    def append(self, clips: Iterable[np.ndarray]) -> None:
+        """Writes the features of the clips that follow those that are there.
+
+        Args:
+            clips: float [T, h, w, D] each.
+
+        Raises:
+            ValueError: a value is beyond what 16 bits can hold.
+            OSError: the disk is full; what is there is kept.
+        """
+        with open(self._path, "r+b" if self._path.exists() else "wb") as file:
+            file.seek(self.done * self._bytes)
+            file.truncate()  # a clip that was begun
+            for clip in clips:
+                with np.errstate(over="ignore"):
+                    stored = clip.astype(np.float16)
+                if not np.isfinite(stored).all():
+                    raise ValueError(
+                        f"--cache_frozen stores 16 bits, up to 65504. Received: features up to {np.abs(clip).max():g}"
+                    )
+                file.write(stored.tobytes())
+
+    def training_batches(
+        self,
+        subset: pipeline.Subset,
+        seed: int,
+        batch_size: int,
+        first_step: int = 0,
+    ) -> tf.data.Dataset:
+        """Endless batches, of the same videos in the same order as those of `pipeline.training_batches`.
+
+        Args:
+            subset: the videos that the features are of.
+            seed: decides the order, and which of its clips a video shows.
+            batch_size: clips per batch.
+            first_step: batches that an earlier run has consumed already.
+
+        Returns:
+            Dataset of {"features": float16 [b, T, h, w, D], "labels": int32 [b]}.
+        """
+        labels = pipeline.training_labels(subset)
+
+        def load(clip: np.ndarray) -> np.ndarray:
+            with open(self._path, "rb", buffering=0) as file:
+                data = os.pread(file.fileno(), self._bytes, int(clip) * self._bytes)
+            return np.frombuffer(data, np.float16).reshape(self._shape)
+
+        def example(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+            draw = tf.random.stateless_uniform([], [seed, position], 0, self.draws, tf.int64)
+            clip = tf.numpy_function(load, [draw * self._num_videos + index], tf.float16, stateful=False)
+            return {"features": tf.ensure_shape(clip, self._shape), "labels": tf.gather(labels, index)}
+
+        order = pipeline.training_order(subset, seed, first_step * batch_size)
+        examples = order.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,147 @@
+"""The part of a backbone that is not trained: its variables, and its features kept on disk (--cache_frozen)."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tclsta_tf.data import frozen_features, pipeline
+from tclsta_tf.models import attention_stream, backbones
+from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.training import summaries
+from tfrecords_tools import storage
+
+_BATCH = 4
+
+
+def parts(run: run_lib.Run) -> tuple[str, ...]:
+    """The parts of the backbone that `--freeze_until` leaves alone.
+
+    Raises:
+        ValueError: there is no such part, or the flags for their features do not go together.
+    """
+    stream = run.config.stream
+    try:
+        found = backbones.stages_until(stream.backbone, stream.freeze_until)
+    except ValueError as error:
+        raise ValueError(f"--freeze_until: {error}") from error
+    if stream.cache_frozen and not found:
+        raise ValueError("--cache_frozen needs --freeze_until: without it no part of the backbone stays as it is")
+    if stream.cache_frozen and run.config.device.distribution in ("multi_worker", "tpu"):
+        raise ValueError("--cache_frozen works on one machine. Use --distribution=none or mirrored")
+    return found
+
+
+def is_frozen(variable: keras.Variable, backbone: str, frozen: tuple[str, ...]) -> bool:
+    """Whether a variable of a stream belongs to frozen parts of its backbone."""
+    # Variables of the heads have the stream's name in front, those of the backbone begin with a layer's.
+    layer = variable.path.split("/")[0]
+    try:
+        return backbones.stage_of(backbone, layer) in frozen
+    except ValueError:
+        return False
+
+
+class Cache:
+    """Trains a stream on features of the frozen part that were computed once.
+
+    Args:
+        run: configuration, data and working folder.
+        stream: `static` or `motion`.
+        model: of the stream.
+        subset: the videos to train on.
+        frames: frames of a clip.
+
+    Raises:
+        ValueError: the frozen part normalises by the statistics of a batch, so that its features do not stay the same.
+    """
+
+    def __init__(
+        self,
+        run: run_lib.Run,
+        stream: str,
+        model: attention_stream.AttentionStream,
+        subset: pipeline.Subset,
+        frames: int,
+    ) -> None:
+        settings, data = run.config.stream, run.config.data
+        self._subset, self._stream, self._frames = subset, stream, frames
+        self._model = model
+        self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
+        if any(type(layer) is keras.layers.BatchNormalization for layer in self._first.layers):
+            raise ValueError(
+                "--cache_frozen needs --batchnorm=frozen: normalised by their batch, the features of a clip change. "
+                f"Received: --batchnorm={settings.batchnorm}"
+            )
+        self._clips = pipeline.ClipSettings(
+            frames, data.crop_size, run.config.device.seed, data.sampling, data.crop, data.mirror
+        )
+        decides = {
+            "stream": stream,
+            "backbone": settings.backbone,
+            "freeze_until": settings.freeze_until,
+            "weights": _digest(np.ascontiguousarray(weight).tobytes() for weight in self._first.get_weights()),
+            "flow_scale": settings.flow_scale,
+            "precision": run.config.device.precision,
+            "clips": dataclasses.asdict(self._clips),
+            "videos": _digest(video.id.encode() for video in subset.videos),
+            "records": _digest(shard.sha256.encode() for shard in subset.shards),
+        }
+        folder = settings.cache_dir or run.part_dir(stream) / "frozen"
+        # As many draws as are wanted may be appended, so that their number is no part of the name.
+        name = f"{stream}-{_digest([json.dumps(decides, sort_keys=True).encode()])[:16]}"
+        shape = self._first.compute_output_shape((frames, data.crop_size, data.crop_size, model.channels))
+        self._decides = decides
+        self._features = frozen_features.FrozenFeatures(
+            storage.local(folder, "cache_dir") / name, len(subset), settings.cache_frozen, tuple(shape)
+        )
+
+    def batches(self, seed: int, batch_size: int, first_step: int) -> tf.data.Dataset:
+        """Gives training batches, see `FrozenFeatures.training_batches`; computes first what is not there yet.
+
+        Raises:
+            ValueError: the disk has no room for the features.
+        """
+        store = self._features
+        if store.done < store.total:
+            store.prepare(self._decides)
+            sys.stderr.write(
+                f"{self._stream}: computing the features of {store.total - store.done} clips once, "
+                f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
+            )
+            store.append(self._compute(store.done))
+        return store.training_batches(self._subset, seed, batch_size, first_step)
+
+    def outputs(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The stream's outputs in training, from the frozen part's features float16 [b, T, h, w, D]."""
+        folded = tf.cast(tf.reshape(features, [-1, *features.shape[2:]]), self._first.output.dtype)
+        grid = folded if self._second is None else self._second(folded, training=True)
+        return self._model.attend(grid, self._frames, labels=labels, training=True)
+
+    def _compute(self, first: int) -> Iterator[np.ndarray]:
+        clips = pipeline.drawn_clips(self._subset, self._stream, self._clips, self._features.draws, first)
+
+        @tf.function(input_signature=[pipeline.clip_spec(self._stream, self._frames, self._clips.crop_size)])
+        def compute(batch: tf.Tensor) -> tf.Tensor:
+            grid = self._first(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
+            return tf.cast(tf.reshape(grid, [-1, self._frames, *grid.shape[1:]]), tf.float32)
+
+        progress = summaries.Progress(f"{self._stream} frozen", self._features.total, first)
+        done = first
+        for batch in clips.batch(_BATCH).prefetch(1):
+            features = compute(batch).numpy()
+            yield from features
+            done += len(features)
+            progress.show(done, {})
+
+
+def _digest(pieces: Iterator[bytes] | list[bytes]) -> str:
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(hashlib.sha256(piece).digest())
+    return whole.hexdigest()

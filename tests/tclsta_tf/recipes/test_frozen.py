@@ -1,0 +1,167 @@
+"""Training on stored features of the frozen part: the same numbers as with the whole network, resumed, refused."""
+
+import collections
+import dataclasses
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from tclsta_tf.data import frozen_features, pipeline
+from tclsta_tf.models import backbones
+from tclsta_tf.recipes import frozen, parts, run, train_stream
+
+
+@pytest.fixture
+def make_run(tmp_path, tiny_config, tiny_records):
+    """A function that makes a run with other settings of the stream, in the folder `name`."""
+
+    def make(name="run", precision="float32", data=None, **changes):
+        stream = {"freeze_until": "stage3", "cache_frozen": 2, "batchnorm": "frozen"} | changes
+        settings = dataclasses.replace(
+            tiny_config,
+            data=dataclasses.replace(tiny_config.data, **(data or {})),
+            stream=dataclasses.replace(tiny_config.stream, **stream),
+            device=dataclasses.replace(tiny_config.device, precision=precision),
+        )
+        return run.Run(settings, tiny_records, tmp_path / name)
+
+    return make
+
+
+def _weights(done):
+    return {weight.path: weight.numpy() for weight in parts.load(done, "motion").weights}
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_outputs_equal_those_of_the_whole_network(make_run, precision):
+    made = make_run(precision=precision)
+    parts.prepare(made.config.device)
+    model = train_stream.build_stream(made, "motion")
+    subset = made.subset("train")
+    cache = frozen.Cache(made, "motion", model, subset, frames=3)
+    batch = next(iter(cache.batches(seed=7, batch_size=4, first_step=2)))
+    settings = pipeline.ClipSettings(3, 40, made.config.device.seed)
+    drawn = np.stack(list(pipeline.drawn_clips(subset, "motion", settings, 2).as_numpy_iterator()))
+    drawn = drawn.reshape(2, len(subset), *drawn.shape[1:])
+    found = cache.outputs(batch["features"], batch["labels"])
+    names = pipeline.batch_ids(subset, 4, seed=7, step=2)
+    ids = [video.id for video in subset.videos]
+    for row, name in enumerate(names):
+        assert batch["labels"][row] == subset.videos[ids.index(name)].labels[0]
+        both = [model(clip[np.newaxis], training=True) for clip in drawn[:, ids.index(name)]]
+        errors = [np.abs(outputs["scores"][0] - found["scores"][row]).max() for outputs in both]
+        assert min(errors) < (2e-3 if precision == "float32" else 2e-2)
+        assert np.abs(both[0]["scores"][0] - both[1]["scores"][0]).max() > 0  # two clips, not one twice
+
+
+def test_every_clip_of_a_video_is_shown(make_run):
+    made = make_run(cache_frozen=3)
+    parts.prepare(made.config.device)
+    subset = made.subset("train")
+    cache = frozen.Cache(made, "motion", train_stream.build_stream(made, "motion"), subset, frames=3)
+    seen = collections.defaultdict(set)
+    for step, batch in enumerate(cache.batches(seed=1, batch_size=len(subset), first_step=0).take(12)):
+        names = pipeline.batch_ids(subset, len(subset), 1, step)
+        assert sorted(names) == sorted(video.id for video in subset.videos)
+        for name, clip in zip(names, batch["features"].numpy(), strict=True):
+            seen[name].add(clip.tobytes())
+    assert {len(clips) for clips in seen.values()} == {3}
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_weights(make_run, monkeypatch):
+    whole = make_run("whole")
+    train_stream.train_stream(whole, "motion")
+    start = train_stream.build_stream(whole, "motion")
+    trained = _weights(whole)
+    for weight in start.backbone.weights:
+        layer = weight.path.split("/")[0]
+        is_same = np.array_equal(trained[weight.path], weight.numpy())
+        assert is_same == (backbones.stage_of("small", layer) != "stage4" or "moving" in weight.path or "bn" in layer)
+
+    broken = make_run("broken")
+    append = frozen_features.FrozenFeatures.append
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            frozen_features.FrozenFeatures,
+            "append",
+            lambda self, clips: append(self, (clip for clip, _ in zip(clips, range(5), strict=False))),
+        )
+        patch.setattr(frozen_features.FrozenFeatures, "training_batches", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train_stream.train_stream(broken, "motion")
+    (file,) = broken.workdir.rglob("features.bin")
+    with open(file, "ab") as end:
+        end.write(b"begun")
+    train_stream.train_stream(broken, "motion")
+    (other,) = whole.workdir.rglob("features.bin")
+    assert file.read_bytes() == other.read_bytes()
+    for path, value in _weights(broken).items():
+        np.testing.assert_array_equal(value, trained[path])
+
+
+def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path, capfd):
+    for name, changes in (("one", {}), ("two", {"lstm_units": 4}), ("three", {"freeze_until": "stage2"})):
+        train_stream.train_stream(make_run(name, cache_dir=str(tmp_path / "cache"), **changes), "motion")
+    assert capfd.readouterr().err.count("computing the features of 24 clips once") == 2
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"freeze_until": ""}, "--cache_frozen needs --freeze_until"),
+        ({"batchnorm": "batch"}, "--cache_frozen needs --batchnorm=frozen.*Received: --batchnorm=batch"),
+        ({"batchnorm": "partial"}, "--cache_frozen needs --batchnorm=frozen.*Received: --batchnorm=partial"),
+        ({"freeze_until": "conv4"}, "--freeze_until: .*stage4"),
+        ({"cache_dir": "ram://folder/x"}, "`cache_dir` must be a path on this machine"),
+    ],
+)
+def test_flags_that_do_not_go_together_fail_before_anything_is_written(make_run, changes, message):
+    made = make_run(**changes)
+    with pytest.raises(ValueError, match=message):
+        train_stream.train_stream(made, "motion")
+    assert not made.workdir.exists()
+
+
+def test_several_machines_are_refused(make_run):
+    made = make_run()
+    device = dataclasses.replace(made.config.device, distribution="multi_worker")
+    with pytest.raises(ValueError, match="--cache_frozen works on one machine"):
+        frozen.parts(dataclasses.replace(made, config=dataclasses.replace(made.config, device=device)))
+
+
+def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch):
+    usage = collections.namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000))
+    store = frozen_features.FrozenFeatures(tmp_path / "features", 2, 3, (1, 10, 10, 1))
+    with pytest.raises(ValueError, match=r"--cache_frozen=3 needs 0.00 GB more in .*, and 0.00 GB are free. Lower it"):
+        store.prepare({})
+
+
+def test_values_that_16_bits_cannot_hold_are_refused(tmp_path):
+    store = frozen_features.FrozenFeatures(tmp_path / "features", 2, 1, (1, 1, 1, 2))
+    store.prepare({})
+    with pytest.raises(ValueError, match="up to 65504. Received: features up to 70000"):
+        store.append([np.full([1, 1, 1, 2], 60000.0), np.full([1, 1, 1, 2], 70000.0)])
+    assert (store.done, store.total) == (1, 2)
+
+
+def test_frozen_variables_are_told_by_their_part():
+    model = backbones.build_backbone("resnet50v2")
+    of = {
+        part: {v.path for v in model.weights if frozen.is_frozen(v, "resnet50v2", backbones.stages_until("resnet50v2", part))}
+        for part in ("conv4", "conv5")
+    }
+    assert "post_bn/gamma" not in of["conv4"] and of["conv5"] == {v.path for v in model.weights}
+    assert not frozen.is_frozen(keras.Variable(0.0, name="static"), "resnet50v2", ("conv1",))
+
+
+def test_a_frozen_backbone_as_a_whole(make_run):
+    made = make_run(freeze_until="stage4", data={"mirror": False})
+    train_stream.train_stream(made, "motion")
+    start = {weight.path: weight.numpy() for weight in train_stream.build_stream(made, "motion").backbone.weights}
+    for path, value in _weights(made).items():
+        if path in start:
+            np.testing.assert_array_equal(value, start[path])
