@@ -32,10 +32,12 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     frozen_parts = frozen.parts(run)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
+    lengths = {stage.frames for stage in getattr(run.config, stream)} if run.config.stream.cache_frozen else ()
+    caches = {frames: frozen.Cache(run, stream, model, train, frames) for frames in lengths}
 
     def make_trainer(stage: parts.Stage) -> trainer.Trainer:
         settings = stage.settings
-        cache = frozen.Cache(run, stream, model, train, settings.frames) if run.config.stream.cache_frozen else None
+        cache = caches.get(settings.frames)
 
         def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             labels = batch["labels"]
