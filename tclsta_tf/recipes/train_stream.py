@@ -1,7 +1,9 @@
 """Trains the spatial-temporal attention model of one stream."""
 
 import contextlib
+import math
 import re
+import sys
 from collections.abc import Iterator
 
 import keras
@@ -9,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tclsta_tf.models import attention_stream
+from tclsta_tf.models import attention_stream, counting
 from tclsta_tf.recipes import frozen, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
@@ -69,8 +71,23 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
             describe=lambda step: _describe(run, train, stage, step),
         )
 
+    if distribution.is_chief(strategy):
+        sys.stderr.write(f"{stream}: {_describe_size(run, model, frozen_parts)}\n")
     with run.explaining_damage():
         parts.train_stages(run, stream, model, strategy, make_trainer)
+
+
+def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, frozen_parts: tuple[str, ...]) -> str:
+    size = counting.count_stream(model, run.config.data.crop_size)
+    trained = sum(
+        math.prod(variable.shape)
+        for variable in model.trainable_variables
+        if not frozen.is_frozen(variable, run.config.stream.backbone, frozen_parts)
+    )
+    return (
+        f"{size.weights / 1e6:.2f} M weights, {trained / 1e6:.2f} M of them trained, "
+        f"{size.multiply_adds / 1e9:.2f} G multiply-adds per frame"
+    )
 
 
 def _learns(variable: keras.Variable, trains: str) -> bool:

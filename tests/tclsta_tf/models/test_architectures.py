@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tclsta_tf.models import attention_stream, backbones, counting
 
@@ -113,3 +114,31 @@ def test_own_weights_are_inflated_for_flow(tmp_path):
     )
     for name in ("conv2_block1_0_conv", "conv5_block3_3_conv"):
         np.testing.assert_array_equal(flow.get_layer(name).get_weights()[0], plain.get_layer(name).get_weights()[0])
+
+
+@pytest.mark.parametrize("attention", ["none", "sa"])
+@pytest.mark.parametrize("channels", [3, 20])
+def test_work_of_a_stream_against_tensorflows_profiler(attention, channels):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the profiler is TensorFlow's")
+    stream = attention_stream.AttentionStream(
+        5, channels=channels, backbone="small", attention=attention, cam_units=16, cam_groups=2
+    )
+    clips = tf.zeros([1, 4, 64, 64, channels], tf.uint8)
+    graph = tf.function(lambda: stream(clips, training=False)).get_concrete_function().graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    counted = tf.compat.v1.profiler.profile(graph, options=options).total_float_ops / 2 / 4
+    size = counting.count_stream(stream, 64)
+    # The profiler counts additions of biases and the like too.
+    assert 1 <= counted / size.multiply_adds < 1.03
+    assert size.weights == sum(np.prod(weight.shape) for weight in stream.weights)
+
+
+def test_work_of_the_temporal_head():
+    sizes = []
+    for attention in ("none", "ta"):
+        stream = attention_stream.AttentionStream(5, backbone="small", attention=attention, lstm_units=12)
+        stream(np.zeros([1, 2, 64, 64, 3], np.uint8))
+        sizes.append(counting.count_stream(stream, 64).multiply_adds)
+    assert sizes[1] - sizes[0] == 4 * 12 * (128 + 12) + 12 * 5

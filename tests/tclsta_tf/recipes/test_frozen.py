@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import re
 import shutil
 
 import keras
@@ -106,7 +107,11 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(make_run, monkeypatch
 def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path, capfd):
     for name, changes in (("one", {}), ("two", {"lstm_units": 4}), ("three", {"freeze_until": "stage2"})):
         train_stream.train_stream(make_run(name, cache_dir=str(tmp_path / "cache"), **changes), "motion")
-    assert capfd.readouterr().err.count("computing the features of 24 clips once") == 2
+    printed = capfd.readouterr().err
+    assert printed.count("computing the features of 24 clips once") == 2
+    sizes = re.findall(r"motion: ([\d.]+) M weights, ([\d.]+) M of them trained, [\d.]+ G multiply-adds", printed)
+    assert len(sizes) == 3 and all(float(trained) < float(every) for every, trained in sizes)
+    assert float(sizes[0][1]) < float(sizes[2][1])  # less is frozen
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
