@@ -4,7 +4,7 @@ Keys: `id`, `label`, `positions` int64 [N]; float32 as raw bytes: `alpha` [N, D]
 `temporal_attention` [N], `spatial_attention` [N, h, w], `scores` [C]; `shape` int64 (N, D, h, w, C).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -109,11 +109,45 @@ def training_pairs(
     size = sum(1 for _ in tf.data.TFRecordDataset(str(static)))
 
     def shuffled(epoch: tf.Tensor) -> tf.data.Dataset:
-        return pipeline.shuffle_epoch(pairs, min(buffer, max(size, 1)), seed, epoch)
+        return _shuffle_epoch(pairs, min(buffer, max(size, 1)), seed, epoch)
 
-    chain = pipeline.endless(shuffled, size, first_step * batch_size)
+    chain = _endless(shuffled, size, first_step * batch_size)
     pairs = pipeline.take_share(chain, batch_size, num_shares, share).map(lambda pair, position: pair)
     return pairs.batch(batch_size // num_shares, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _endless(epoch_of: Callable[[tf.Tensor], tf.data.Dataset], size: int, first: int) -> tf.data.Dataset:
+    """Chains epoch after epoch and starts at element `first` of the chain.
+
+    Args:
+        epoch_of: makes the dataset of one epoch from its int64 number.
+        size: elements per epoch.
+        first: elements of the chain that are left out; they are read but not decoded.
+
+    Returns:
+        Dataset of (element, int64 position in the chain).
+
+    Raises:
+        ValueError: where an epoch would be empty.
+    """
+    if size < 1:
+        raise ValueError("there is no video to train on: the training part is empty after the validation part is taken")
+    start_epoch, offset = divmod(first, size)
+
+    def epoch_tail(epoch: tf.Tensor) -> tf.data.Dataset:
+        return epoch_of(epoch).skip(tf.where(epoch == start_epoch, tf.constant(offset, tf.int64), 0))
+
+    chain = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max).flat_map(epoch_tail)
+    return tf.data.Dataset.zip(chain, tf.data.Dataset.range(first, np.iinfo(np.int64).max))
+
+
+def _shuffle_epoch(dataset: tf.data.Dataset, buffer: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
+    """Shuffles as `seed` and `epoch` say, for use in the function that `_endless` calls."""
+    # `shuffle` mixes in the seed of the graph it is built in, here that of the function of one epoch. Setting it makes
+    # the order independent of the program's global seed (and 0 as a global seed does not go with a tensor as a seed).
+    tf.random.set_seed(1)
+    order = tf.random.stateless_uniform([], [seed, epoch], minval=1, maxval=2**31 - 1, dtype=tf.int64)
+    return dataset.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
 
 def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:

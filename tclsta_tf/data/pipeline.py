@@ -179,9 +179,23 @@ def _augmenter(
 
 
 def training_order(subset: Subset, seed: int, first: int) -> tf.data.Dataset:
-    """Indices of videos with their positions in the endless sequence of shuffled epochs, from `first` on."""
+    """Indices of videos with their positions in the endless sequence of shuffled epochs, from `first` on.
+
+    Raises:
+        ValueError: there is no video.
+    """
     size = len(subset)
-    return endless(lambda epoch: shuffle_epoch(tf.data.Dataset.range(size), size, seed, epoch), size, first)
+    if not size:
+        raise ValueError("there is no video to train on: the training part is empty after the validation part is taken")
+
+    def place(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # A permutation that is computed element by element, so that a run starts anywhere at once.
+        shuffled = tf.random.experimental.index_shuffle(
+            tf.cast(position % size, tf.int64), tf.stack([seed, position // size]), size - 1
+        )
+        return tf.cast(shuffled, tf.int64), position
+
+    return tf.data.Dataset.range(first, np.iinfo(np.int64).max).map(place)
 
 
 def video_batches(
@@ -253,40 +267,6 @@ def read_test_clip(
 def first_fields(stacks: np.ndarray) -> np.ndarray:
     """The first flow field of each stack, for pictures: uint8 [N, H, W, 20] -> float32 [N, H, W, 2], pixels."""
     return quantise.dequantise(stacks[..., :2])
-
-
-def endless(epoch_of: Callable[[tf.Tensor], tf.data.Dataset], size: int, first: int) -> tf.data.Dataset:
-    """Chains epoch after epoch and starts at element `first` of the chain.
-
-    Args:
-        epoch_of: makes the dataset of one epoch from its int64 number.
-        size: elements per epoch.
-        first: elements of the chain that are left out; they are read but not decoded.
-
-    Returns:
-        Dataset of (element, int64 position in the chain).
-
-    Raises:
-        ValueError: where an epoch would be empty.
-    """
-    if size < 1:
-        raise ValueError("there is no video to train on: the training part is empty after the validation part is taken")
-    start_epoch, offset = divmod(first, size)
-
-    def epoch_tail(epoch: tf.Tensor) -> tf.data.Dataset:
-        return epoch_of(epoch).skip(tf.where(epoch == start_epoch, tf.constant(offset, tf.int64), 0))
-
-    chain = tf.data.Dataset.range(start_epoch, np.iinfo(np.int64).max).flat_map(epoch_tail)
-    return tf.data.Dataset.zip(chain, tf.data.Dataset.range(first, np.iinfo(np.int64).max))
-
-
-def shuffle_epoch(dataset: tf.data.Dataset, buffer: int, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    """Shuffles as `seed` and `epoch` say, for use in the function that `endless` calls."""
-    # `shuffle` mixes in the seed of the graph it is built in, here that of the function of one epoch. Setting it makes
-    # the order independent of the program's global seed (and 0 as a global seed does not go with a tensor as a seed).
-    tf.random.set_seed(1)
-    order = tf.random.stateless_uniform([], [seed, epoch], minval=1, maxval=2**31 - 1, dtype=tf.int64)
-    return dataset.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
 
 def _stored(subset: Subset) -> videos.Stored:
