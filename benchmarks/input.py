@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> None:
     import tensorflow as tf
 
     from tclsta_tf.data import pipeline, sampling
-    from tfrecords_tools import codec, manifest, record_file, schema
+    from tfrecords_tools import manifest, record_file, schema
 
     tf.config.experimental.enable_op_determinism()  # as in training
     subset = pipeline.select(manifest.Manifest.load(_DATA_DIR.value).shards_for(_SPLIT.value, "train"))
@@ -46,9 +46,17 @@ def main(argv: Sequence[str]) -> None:
                 fields = sampling.stack_fields(starts, positions, tf.constant(len(record.flow), tf.int64))
                 images.append([record.flow[index] for index in sorted(set(fields.numpy().ravel().tolist()))])
         ragged = tf.ragged.constant(images)
-        decode = codec.decode_frames if stream == "static" else codec.decode_planes
+        channels = 3 if stream == "static" else 1
 
-        def bare(ragged=ragged, decode=decode):  # noqa: ANN001, ANN202
+        def bare(ragged=ragged, channels=channels):  # noqa: ANN001, ANN202
+            def decode(encoded: tf.Tensor) -> tf.Tensor:
+                spec = tf.TensorSpec([None, None, channels], tf.uint8)
+                return tf.map_fn(
+                    lambda image: tf.io.decode_jpeg(image, channels, dct_method="INTEGER_ACCURATE"),
+                    encoded,
+                    fn_output_signature=spec,
+                )
+
             clips = tf.data.Dataset.from_tensor_slices(ragged).repeat()
             return clips.map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 

@@ -71,26 +71,56 @@ def decode_fields(encoded: tf.Tensor, height: int | None = None, width: int | No
     Returns:
         uint8 [F, H, W, 2], u then v, zero motion is 128; [0, 0, 0, 2] (or with the known sizes) where F is 0.
     """
-    planes = decode_planes(encoded, height, width)
-    fields = tf.concat([planes[0::2], planes[1::2]], axis=-1)
+    planes = _decode(encoded, None if height is None else 2 * height, width, channels=1)
+    rows = tf.shape(planes)[1] // 2 if height is None else height
+    fields = tf.concat([planes[:, :rows], planes[:, rows:]], axis=-1)
     return tf.ensure_shape(fields, [None, height, width, 2])
 
 
-def decode_planes(encoded: tf.Tensor, height: int | None = None, width: int | None = None) -> tf.Tensor:
-    """Decodes flow fields to the bytes as stored, u and v apart, which is quicker than `decode_fields`.
+def decode_frame_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Decodes windows of the frames of one clip, which is quicker than to cut them out of all decoded frames.
 
     Args:
-        encoded: string [F], grey JPEGs of [2 * H, W], u above v, of one size.
-        height: H in pixels where it is known: it becomes the static shape, and is checked.
-        width: W in pixels, likewise.
+        encoded: string [T], T >= 1, JPEGs of one size.
+        windows: int32 [4] each: top, left, height and width in pixels.
 
     Returns:
-        uint8 [2F, H, W, 1], u and v of each field in turn; [0, 0, 0, 1] (or with the known sizes) where F is 0.
+        For each window uint8 [T, height, width, 3], RGB.
     """
-    planes = _decode(encoded, None if height is None else 2 * height, width, channels=1)
-    shape = tf.shape(planes)
-    planes = tf.reshape(planes, [2 * shape[0], shape[1] // 2, shape[2], 1])
-    return tf.ensure_shape(planes, [None, height, width, 1])
+    return _decode_windows(encoded, windows, channels=3, images=1)
+
+
+def decode_plane_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Decodes windows of flow fields to the bytes as stored, u and v apart.
+
+    Args:
+        encoded: string [F], F >= 1, grey JPEGs of [2 * H, W], u above v, of one size.
+        windows: int32 [4] each: top, left, height and width in pixels, of both components.
+
+    Returns:
+        For each window uint8 [2F, height, width, 1], u and v of each field in turn.
+    """
+    return _decode_windows(encoded, windows, channels=1, images=2)
+
+
+def _decode_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor], channels: int, images: int) -> list[tf.Tensor]:
+    """Decodes JPEGs that hold `images` images above each other."""
+
+    def decode_one(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        pixels = _decode_jpeg(image, channels)
+        shape = tf.shape(pixels)
+        apart = tf.reshape(pixels, [images, shape[0] // images, shape[1], channels])
+        cuts = (tf.slice(apart, [0, window[0], window[1], 0], [-1, window[2], window[3], -1]) for window in windows)
+        return tuple(tf.ensure_shape(cut, [images, None, None, channels]) for cut in cuts)
+
+    spec = tf.TensorSpec([images, None, None, channels], tf.uint8)
+    stacked = tf.map_fn(decode_one, encoded, fn_output_signature=tuple(spec for _ in windows))
+    shapes = [tf.concat([[-1], tf.shape(stack)[2:]], axis=0) for stack in stacked]
+    known = None if encoded.shape[0] is None else images * encoded.shape[0]
+    return [
+        tf.ensure_shape(tf.reshape(stack, shape), [known, None, None, channels])
+        for stack, shape in zip(stacked, shapes, strict=True)
+    ]
 
 
 def find_damaged(
@@ -135,9 +165,7 @@ def _decode(encoded: tf.Tensor, height: int | None, width: int | None, channels:
     shape = [height, width, channels]
 
     def decode_one(image: tf.Tensor) -> tf.Tensor:
-        # The default method may differ between builds of libjpeg; this one is exact.
-        pixels = tf.io.decode_jpeg(image, channels=channels, dct_method="INTEGER_ACCURATE")
-        return tf.ensure_shape(pixels, shape)
+        return tf.ensure_shape(_decode_jpeg(image, channels), shape)
 
     # A map over nothing has no shape to give where the size is not known beforehand.
     images = tf.cond(
@@ -146,3 +174,8 @@ def _decode(encoded: tf.Tensor, height: int | None, width: int | None, channels:
         lambda: tf.zeros([0, height or 0, width or 0, channels], tf.uint8),
     )
     return tf.ensure_shape(images, [encoded.shape[0], *shape])
+
+
+def _decode_jpeg(image: tf.Tensor, channels: int) -> tf.Tensor:
+    # The default method may differ between builds of libjpeg; this one is exact.
+    return tf.io.decode_jpeg(image, channels=channels, dct_method="INTEGER_ACCURATE")

@@ -1,5 +1,10 @@
-"""Crops and mirroring; one decision per clip, shared by all its frames."""
+"""Crops and mirroring; one decision per clip, shared by all its frames.
 
+A crop is in two steps: a window of every image, which is cut out while the images are decoded, and what is then done
+with all windows of a clip.
+"""
+
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -15,48 +20,110 @@ _CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), _CENTRE]
 ZERO_FLOW = 128  # the stored byte of no motion, see tfrecords_tools/flow/quantise.py
 
 
-def random_crop(clip: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts the same random square out of every frame of `clip` [T, H, W, C]; `seed` is an int [2]."""
-    shape = tf.shape(clip)
-    room = shape[1:3] - size
-    corner = tf.random.stateless_uniform([2], seed, minval=0, maxval=tf.int32.max, dtype=tf.int32) % (room + 1)
-    return _crop(clip, corner, size)
+@dataclasses.dataclass(frozen=True)
+class Crop:
+    """A square out of every image of a clip.
+
+    Attributes:
+        size: its side in pixels; None where the whole images are taken.
+        window: from int32 [2], height and width of the images, to int32 [4], top, left, height and width of the window.
+        resizes: whether the window may be of another size than the square.
+        mirrored: bool or bool [], whether it is turned left to right.
+    """
+
+    size: int | None
+    window: Callable[[tf.Tensor], tf.Tensor]
+    resizes: bool = False
+    mirrored: bool | tf.Tensor = False
+
+    def finish(self, windows: tf.Tensor, is_flow: bool) -> tf.Tensor:
+        """Makes the squares.
+
+        Args:
+            windows: uint8 [k, h, w, C], the images' windows; with `is_flow` [2F, h, w, 1].
+            is_flow: whether they are u and v of flow fields in turn: motion is scaled and mirrored with the window.
+
+        Returns:
+            uint8 [k, size, size, C].
+        """
+        channels = windows.shape[3]
+        if self.resizes and self.size:
+            resize = functools.partial(_resize, size=self.size, is_flow=is_flow)
+            windows = tf.numpy_function(resize, [windows], tf.uint8, stateful=False)
+        windows = tf.ensure_shape(windows, [None, self.size, self.size, channels])
+        if self.mirrored is False:
+            return windows
+        mirror = mirror_flow if is_flow else mirror_frames
+        return tf.cond(tf.convert_to_tensor(self.mirrored), lambda: mirror(windows), lambda: windows)
 
 
-def corner_crop(clip: tf.Tensor, size: int, seed: tf.Tensor, is_flow: bool) -> tf.Tensor:
-    """Cuts a window of random size and shape out of a corner or the middle, and resizes it (TSN, Wang et al. 2016).
+def whole_images() -> Crop:
+    """The images as they are."""
+    return Crop(None, lambda shape: tf.concat([[0, 0], shape], axis=0))
+
+
+def centre_crop(size: int) -> Crop:
+    """The square in the middle."""
+    return Crop(size, lambda shape: _square((shape - size) // 2, size))
+
+
+def random_crop(size: int, seed: tf.Tensor) -> Crop:
+    """A square anywhere; `seed` is an int [2]."""
+
+    def window(shape: tf.Tensor) -> tf.Tensor:
+        place = tf.random.stateless_uniform([2], seed, minval=0, maxval=tf.int32.max, dtype=tf.int32)
+        return _square(place % (shape - size + 1), size)
+
+    return Crop(size, window)
+
+
+def corner_crop(size: int, seed: tf.Tensor) -> Crop:
+    """A window of random size and shape in a corner or the middle, resized (TSN, Wang et al. 2016).
 
     Height and width are each one of four shares of the frame's shorter side, neighbours at most; the window lies in one
-    of the four corners or in the middle, all with the same probability. One window for all frames.
+    of the four corners or in the middle, all with the same probability.
 
     Args:
-        clip: uint8 [T, H, W, C]; with `is_flow` [2F, H, W, 1].
-        size: side of the result in pixels.
+        size: side of the square in pixels.
         seed: int [2].
-        is_flow: whether the images are u and v of flow fields in turn: the motion is scaled with the window.
-
-    Returns:
-        uint8, shape of `clip` with `size` for H and W.
     """
     place_seed, shape_seed = tf.unstack(tf.random.split(seed, 2))
-    shape = tf.shape(clip)[1:3]
-    shares = tf.gather(_CORNER_SHAPES, tf.random.stateless_uniform([], shape_seed, 0, len(_CORNER_SHAPES), tf.int32))
-    window = tf.cast(tf.round(tf.cast(tf.reduce_min(shape), tf.float32) * shares), tf.int32)
-    room = tf.cast(shape - window, tf.float32)
-    place = tf.gather(_CORNERS, tf.random.stateless_uniform([], place_seed, 0, len(_CORNERS), tf.int32))
-    corner = tf.cast(tf.floor(room * place), tf.int32)
-    resized = tf.numpy_function(
-        functools.partial(_cut_and_resize, size=size, is_flow=is_flow), [clip, corner, window], tf.uint8, stateful=False
-    )
-    return tf.ensure_shape(resized, [clip.shape[0], size, size, clip.shape[3]])
+
+    def window(shape: tf.Tensor) -> tf.Tensor:
+        chosen = tf.random.stateless_uniform([], shape_seed, 0, len(_CORNER_SHAPES), tf.int32)
+        side = tf.cast(tf.reduce_min(shape), tf.float32)
+        sides = tf.cast(tf.round(side * tf.gather(_CORNER_SHAPES, chosen)), tf.int32)
+        corner = tf.random.stateless_uniform([], place_seed, 0, len(_CORNERS), tf.int32)
+        return tf.concat([_place(shape - sides, tf.gather(_CORNERS, corner)), sides], axis=0)
+
+    return Crop(size, window, resizes=True)
 
 
-def _cut_and_resize(images: np.ndarray, corner: np.ndarray, window: np.ndarray, size: int, is_flow: bool) -> np.ndarray:
+def ten_crops(size: int) -> list[Crop]:
+    """The crops of 10-crop testing: the centre, the four corners, and the mirror images of the five."""
+
+    def at(place: tuple[float, float]) -> Callable[[tf.Tensor], tf.Tensor]:
+        return lambda shape: _square(_place(shape - size, place), size)
+
+    return [
+        Crop(size, at(place), mirrored=mirrored) for mirrored in (False, True) for place in (_CENTRE, *_CORNERS[:4])
+    ]
+
+
+def _square(corner: tf.Tensor, size: int) -> tf.Tensor:
+    return tf.concat([corner, [size, size]], axis=0)
+
+
+def _place(room: tf.Tensor, shares: tf.Tensor | tuple[float, float]) -> tf.Tensor:
+    return tf.cast(tf.floor(tf.cast(room, tf.float32) * shares), tf.int32)
+
+
+def _resize(images: np.ndarray, size: int, is_flow: bool) -> np.ndarray:
     # OpenCV resizes bytes in a tenth of the time that TensorFlow needs.
-    (y, x), (height, width) = corner, window
+    height, width = images.shape[1:3]
     resized = np.empty([len(images), size, size, images.shape[3]], np.uint8)
     for image, target in zip(images, resized, strict=True):
-        cv2.resize(image[y : y + height, x : x + width], (size, size), target, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(image, (size, size), target, interpolation=cv2.INTER_LINEAR)
     if is_flow:
         motion = np.arange(256.0) - ZERO_FLOW
         # u grows with the width, v with the height.
@@ -64,37 +131,6 @@ def _cut_and_resize(images: np.ndarray, corner: np.ndarray, window: np.ndarray, 
             scaled = np.clip(np.round(motion * (size / side)) + ZERO_FLOW, 0, 255).astype(np.uint8)
             component[:] = scaled[component]
     return resized
-
-
-def centre_crop(clip: tf.Tensor, size: int) -> tf.Tensor:
-    """Cuts the middle square of `size` pixels out of every frame of `clip` [T, H, W, C]."""
-    return _crop(clip, (tf.shape(clip)[1:3] - size) // 2, size)
-
-
-def ten_crops(size: int) -> list[Callable[[tf.Tensor, bool], tf.Tensor]]:
-    """The crops of 10-crop testing: the centre, the four corners, and the mirror images of the five.
-
-    Args:
-        size: side of the squares in pixels.
-
-    Returns:
-        Ten functions of images as in `corner_crop`, which cut one of them; the first one is `centre_crop`.
-    """
-    places = [(place, mirrored) for mirrored in (False, True) for place in (_CENTRE, *_CORNERS[:-1])]
-    return [functools.partial(_fixed_crop, size, place, mirrored) for place, mirrored in places]
-
-
-def _fixed_crop(size: int, place: tuple[float, float], mirrored: bool, images: tf.Tensor, is_flow: bool) -> tf.Tensor:
-    room = tf.cast(tf.shape(images)[1:3] - size, tf.float32)
-    cut = _crop(images, tf.cast(tf.floor(room * place), tf.int32), size)
-    if not mirrored:
-        return cut
-    return mirror_flow(cut) if is_flow else mirror_frames(cut)
-
-
-def _crop(clip: tf.Tensor, corner: tf.Tensor, size: int) -> tf.Tensor:
-    cut = tf.slice(clip, tf.stack([0, corner[0], corner[1], 0]), [-1, size, size, -1])
-    return tf.ensure_shape(cut, [clip.shape[0], size, size, clip.shape[3]])
 
 
 def mirror_frames(clip: tf.Tensor) -> tf.Tensor:

@@ -161,19 +161,12 @@ def _augmenter(
         seeds = tf.random.split([settings.seed, position], 3)
         video = stored[index]
 
-        def cut(images: tf.Tensor, is_flow: bool) -> tf.Tensor:
-            if settings.crop == "corners":
-                images = augmentation.corner_crop(images, settings.crop_size, seeds[1], is_flow)
-            else:
-                images = augmentation.random_crop(images, settings.crop_size, seeds[1])
-            if not settings.mirror:
-                return images
-            flip = augmentation.mirror_flow if is_flow else augmentation.mirror_frames
-            heads = tf.random.stateless_uniform([], seeds[2]) < 0.5
-            return tf.cond(heads, lambda: flip(images), lambda: images)
-
+        make_crop = augmentation.corner_crop if settings.crop == "corners" else augmentation.random_crop
+        crop = make_crop(settings.crop_size, seeds[1])
+        if settings.mirror:
+            crop = dataclasses.replace(crop, mirrored=tf.random.stateless_uniform([], seeds[2]) < 0.5)
         positions = sampling.sample_positions(video.num_frames, settings.num_frames, settings.sampling_method, seeds[0])
-        return {"clips": video.clips(stream, positions, [cut])[0], "labels": tf.gather(labels, index)}
+        return {"clips": video.clips(stream, positions, [crop])[0], "labels": tf.gather(labels, index)}
 
     return augmented
 
@@ -224,10 +217,10 @@ def video_batches(
     """
     stored, labels = _stored(subset), _labels(subset)
 
-    cuts = augmentation.ten_crops(crop_size) if crops == 10 else [_centre(crop_size)]
+    wanted = augmentation.ten_crops(crop_size) if crops == 10 else [augmentation.centre_crop(crop_size)]
 
     def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        clips, positions = _test_clips(stored[index], stream, num_frames, cuts, sampling_method)
+        clips, positions = _test_clips(stored[index], stream, num_frames, wanted, sampling_method)
         return {"clips": tf.stack(clips), "labels": tf.gather(labels, index), "positions": positions}
 
     def fold(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -259,8 +252,8 @@ def read_test_clip(
     Returns:
         uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
     """
-    cuts = [_centre(crop_size)]
-    clips, positions = _test_clips(videos.parsed(record), stream, num_frames, cuts, sampling_method)
+    crop = augmentation.whole_images() if crop_size is None else augmentation.centre_crop(crop_size)
+    clips, positions = _test_clips(videos.parsed(record), stream, num_frames, [crop], sampling_method)
     return clips[0], positions
 
 
@@ -297,12 +290,8 @@ def _labels(subset: Subset) -> np.ndarray:
 
 
 def _test_clips(
-    video: videos.Video, stream: str, num_frames: int, cuts: Sequence[videos.Cut], sampling_method: str
+    video: videos.Video, stream: str, num_frames: int, crops: Sequence[augmentation.Crop], sampling_method: str
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
     method = "release" if sampling_method == "release" else "uniform"
     positions = sampling.sample_positions(video.num_frames, num_frames, method)
-    return video.clips(stream, positions, cuts), positions
-
-
-def _centre(crop_size: int | None) -> videos.Cut:
-    return lambda images, is_flow: images if crop_size is None else augmentation.centre_crop(images, crop_size)
+    return video.clips(stream, positions, crops), positions

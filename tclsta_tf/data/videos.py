@@ -6,13 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tclsta_tf.data import sampling
+from tclsta_tf.data import augmentation, sampling
 from tfrecords_tools import codec, random_access, schema, stacks
-
-_NO_MOTION = 128  # the stored byte, see tfrecords_tools/flow/quantise.py
-
-Cut = Callable[[tf.Tensor, bool], tf.Tensor]
-"""Crops images uint8 [k, H, W, C]. They are frames, or where the flag says so u and v of flow fields in turn, C = 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,35 +28,40 @@ class Video:
     flow: Callable[[tf.Tensor], tf.Tensor]
     layout: Callable[[], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
-    def clips(self, stream: str, positions: tf.Tensor, cuts: Sequence[Cut]) -> list[tf.Tensor]:
+    def clips(self, stream: str, positions: tf.Tensor, crops: Sequence[augmentation.Crop]) -> list[tf.Tensor]:
         """Decodes a clip, once for all crops of it.
 
         Args:
             stream: `static` or `motion`.
             positions: int64 [T], its frames.
-            cuts: crop the images.
+            crops: what is wanted of the images.
 
         Returns:
             For each crop frames uint8 [T, h, w, 3], or stacks of flow fields uint8 [T, h, w, 2L], zero where the video
             has no flow.
         """
         if stream == "static":
-            frames = codec.decode_frames(self.frames(positions))
-            return [cut(frames, False) for cut in cuts]
+            images = self.frames(positions)
+            windows = [crop.window(tf.io.extract_jpeg_shape(images[0])[:2]) for crop in crops]
+            cut = codec.decode_frame_windows(images, windows)
+            return [crop.finish(frames, False) for crop, frames in zip(crops, cut, strict=True)]
         starts, height, width = self.layout()
+        windows = [crop.window(tf.cast(tf.stack([height, width]), tf.int32)) for crop in crops]
 
-        def moving() -> tuple[tf.Tensor, tf.Tensor]:
+        def moving() -> tuple[list[tf.Tensor], tf.Tensor]:
             fields = sampling.stack_fields(starts, positions, self.num_fields)
             # Neighbouring stacks share fields: each is decoded once.
             needed, index = tf.unique(tf.reshape(fields, [-1]), out_idx=tf.int64)
-            return codec.decode_planes(self.flow(needed)), tf.reshape(index, tf.shape(fields))
+            return codec.decode_plane_windows(self.flow(needed), windows), tf.reshape(index, tf.shape(fields))
 
-        def still() -> tuple[tf.Tensor, tf.Tensor]:
-            planes = tf.fill([2, height, width, 1], tf.constant(_NO_MOTION, tf.uint8))
+        def still() -> tuple[list[tf.Tensor], tf.Tensor]:
+            shapes = [tf.concat([[2], window[2:], [1]], axis=0) for window in windows]
+            planes = [tf.fill(shape, tf.constant(augmentation.ZERO_FLOW, tf.uint8)) for shape in shapes]
             return planes, tf.zeros([tf.size(positions), schema.STACK_LENGTH], tf.int64)
 
-        planes, fields = tf.cond(self.num_fields > 0, moving, still)
-        return [_pack(cut(planes, True), fields, positions.shape[0]) for cut in cuts]
+        cut, fields = tf.cond(self.num_fields > 0, moving, still)
+        made = [crop.finish(planes, True) for crop, planes in zip(crops, cut, strict=True)]
+        return [_pack(planes, fields, positions.shape[0]) for planes in made]
 
 
 def _pack(planes: tf.Tensor, fields: tf.Tensor, count: int | None) -> tf.Tensor:
