@@ -25,7 +25,9 @@ class Spool(Sequence[bytes]):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(folder), prefix=remote_path.TEMPORARY_PREFIX)
+        self._file = tempfile.SpooledTemporaryFile(
+            max_size=_IN_MEMORY, dir=str(folder), prefix=remote_path.TEMPORARY_PREFIX
+        )
         weakref.finalize(self, self._file.close)
         self._ends = [0]
 
