@@ -29,18 +29,19 @@ class Size:
     grid: tuple[int, int]
 
 
-def count(name: str, size: int = 224, classes: int = 0) -> Size:
+def count(name: str, size: int = 224, classes: int = 0, channels: int = 3) -> Size:
     """Counts a backbone, or with `classes` the full classifier that it was published as.
 
     Args:
         name: of the backbone.
         size: side of the image in pixels.
         classes: of the classifier; 0 for the backbone alone.
+        channels: of the image, or of the stack of flow fields.
     """
-    backbone = backbones.build_backbone(name)
+    backbone = backbones.build_backbone(name, channels)
     convolutions = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)]
     every = keras.Model(backbone.input, [*(layer.output for layer in convolutions), backbone.output])
-    *shapes, (_, height, width, depth) = every.compute_output_shape((1, size, size, 3))
+    *shapes, (_, height, width, depth) = every.compute_output_shape((1, size, size, channels))
     multiply_adds = sum(
         math.prod(layer.kernel.shape) * shape[1] * shape[2] for layer, shape in zip(convolutions, shapes, strict=True)
     )
