@@ -1,6 +1,6 @@
 r"""Measures training and inference of the models on Keras' JAX backend, in images per second and shares of the peak.
 
-python -m benchmarks.gpu --images=64,128,256
+python -m benchmarks.gpu --images=64 --images=128 --images=256
 
 A training step is forward and backward pass and an update by SGD with momentum, on images that lie on the device. Its
 arithmetic is counted as 6 floating-point operations for each multiply-add of the forward pass, that of inference as 2.

@@ -133,7 +133,8 @@ def test_the_exported_model_needs_tensorflow_only(finished, tmp_path):
     expected = model({"frames": frames[crop], "flow": flow[crop]}, training=False)
     assert set(found.files) == {*expected, "labels"}
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+        # Attention goes up to the number of cells, and as an exponential it is rounded in proportion.
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
     assert found["labels"].astype(str).tolist() == [list(finished.labels)] * 2
 
 
