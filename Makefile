@@ -12,6 +12,14 @@ REQUIREMENTS ?= requirements.txt
 WORKDIR ?= workdirs
 VIDEOS ?=
 PYTEST_ARGS ?=
+LATEST_VENV ?= .venv-latest
+
+# What the versions of the latest stack can break: arrays, layers, gradients, records, video files, and one run from
+# training to the exported model. BUILD.md says when to run all tests there.
+latest_tests := $(addprefix tests/tclsta_tf/,layers data evaluation fusion training/test_losses.py \
+  training/test_optimizers.py training/test_schedules.py \
+  recipes/test_whole_run.py::test_the_exported_model_needs_tensorflow_only) \
+  $(addprefix tests/tfrecords_tools/test_,codec.py jpeg.py quiet_import.py record_file.py schema.py stacks.py video.py)
 
 bin := $(VENV)/bin
 # One stamp per requirements file, so that changing the stack installs it.
@@ -66,6 +74,11 @@ test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX
 	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers tests/tfrecords_tools/flow/test_tvl1.py -m "not slow" $(PYTEST_ARGS)
 
+.PHONY: test-latest
+test-latest:  ## run a part of the tests on the latest stack, in an environment of its own
+	$(MAKE) VENV=$(LATEST_VENV) REQUIREMENTS=requirements-latest.txt test \
+	  PYTEST_ARGS="$(latest_tests) -m 'not slow' $(PYTEST_ARGS)"
+
 .PHONY: lint
 lint: $(stamp)  ## check style and format
 	$(bin)/ruff check .
@@ -102,5 +115,5 @@ endif
 
 .PHONY: clean
 clean:  ## remove the environment, caches and build products; results in workdirs stay
-	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(LATEST_VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

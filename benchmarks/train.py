@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> None:
     import numpy as np
     import tensorflow as tf
 
+    from benchmarks import work
     from tclsta_tf import config
     from tclsta_tf.models import attention_stream, backbones, counting
     from tclsta_tf.training import gradients, losses, optimizers, schedules
@@ -67,10 +68,7 @@ def main(argv: Sequence[str]) -> None:
         lambda: plain(_fold(batch["clips"]), training=False), jit_compile=_XLA.value
     )
     size = counting.count(_BACKBONE.value, _SIZE.value)
-    cells = size.grid[0] * size.grid[1]
-    cam = 9 * size.depth * _CAM_UNITS // _CAM_GROUPS.value * cells
-    lstm = 4 * _LSTM_UNITS * (size.depth + _LSTM_UNITS)
-    work = 1 + (cam + lstm) / size.multiply_adds
+    more = 1 + work.attention(size, _CAM_UNITS, _CAM_GROUPS.value, _LSTM_UNITS) / size.multiply_adds
     shape = f"{_CLIPS.value} x {_FRAMES.value} frames of {_SIZE.value}"
     print(f"{_BACKBONE.value}, {shape}, CAM in {_CAM_GROUPS.value} groups\n")
     print("| step | attention, s | plain, s | ratio of times | ratio of multiply-adds | one by the other |")
@@ -79,8 +77,8 @@ def main(argv: Sequence[str]) -> None:
         seconds = _measure(pair)
         ratio = seconds["attention"] / seconds["plain"]
         print(
-            f"| {kind} | {seconds['attention']:.3f} | {seconds['plain']:.3f} | {ratio:.3f} | {work:.3f} "
-            f"| {ratio / work:.3f} |"
+            f"| {kind} | {seconds['attention']:.3f} | {seconds['plain']:.3f} | {ratio:.3f} | {more:.3f} "
+            f"| {ratio / more:.3f} |"
         )
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import typing
 
+import tfrecords_tools  # noqa: F401 - sets how much TensorFlow says, which it reads when it is first imported
+
 if typing.TYPE_CHECKING:
     from tclsta_tf.prediction import classifier
-
-# TensorFlow reads this once, when it is first imported. Its GPU wheels report plugins registered twice as errors (level
-# 2) on every start; what really fails also raises in Python. A value set by the user is kept.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 

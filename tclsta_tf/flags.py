@@ -75,6 +75,7 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         "data_dir": storage.path(require("data_dir", values) if needs_data else values["data_dir"].value or ""),
         "workdir": storage.path(values["workdir"].value),
         "flags": "".join(f"{values[name].serialize()}\n" for name in names if values[name].value is not None),
+        "leaves_out_group": values["leave_out_group"].value is not None,
     }
 
 

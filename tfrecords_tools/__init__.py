@@ -5,9 +5,12 @@ The package stands on its own (it never imports `tclsta_tf`), so that records ca
 
 import os
 
-# Read by the libraries when they load. Without these TensorFlow reports on its build in lines that begin with E, and
-# FFmpeg comments on every odd packet of a video that decodes well. What goes wrong is raised, not only logged. A user
-# who sets them keeps what was set.
+from tfrecords_tools import quiet_import
+
+# Read by the libraries when they load. Without these TensorFlow reports on its build in lines that begin with E (its
+# GPU wheels on plugins registered twice), and FFmpeg comments on every odd packet of a video that decodes well. What
+# goes wrong is raised, not only logged. A user who sets them keeps what was set.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+quiet_import.install()

@@ -41,23 +41,27 @@ class Run:
         data_dir: folder of the records.
         workdir: folder of everything that the run makes.
         flags: the command line as a flagfile, saved beside the checkpoints.
+        leaves_out_group: whether the split was given as the number of a group to test on.
     """
 
     config: config.RunConfig
     data_dir: storage.AnyPath
     workdir: storage.AnyPath
     flags: str = ""
+    leaves_out_group: bool = False
 
     @functools.cached_property
     def manifest(self) -> manifest.Manifest:
         """The records' manifest, with every shard checked to be there and whole.
 
         Raises:
-            ValueError: for a missing or damaged folder, an unknown split, an empty part.
+            ValueError: for a missing or damaged folder, an unknown split or group, an empty part.
         """
         found = manifest.Manifest.load(self.data_dir)
         found.check_sizes()
         split = self.config.data.split
+        if self.leaves_out_group:
+            _check_group(found, split)
         if split not in found.splits:
             raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
         for role in (TRAIN, TEST):
@@ -207,3 +211,16 @@ class Run:
                     f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
                     f"Use another --workdir, or --flagfile={folder}/flags.cfg"
                 )
+
+
+def _check_group(found: manifest.Manifest, group: str) -> None:
+    """Checks that a split of the records leaves out one group; elsewhere a number would pass for any other split."""
+    groups = [split for split in found.splits if f"g{split:0>2}" in found.partitions]
+    if not groups:
+        raise ValueError(
+            f"--leave_out_group needs records with a partition for each group, as --dataset=ucf50 makes them: "
+            f"{found.data_dir} has {found.dataset} with the splits {', '.join(found.splits)}. "
+            f"Received: --leave_out_group={group}. Use --split"
+        )
+    if group not in groups:
+        raise ValueError(f"--leave_out_group must be one of {', '.join(groups)}. Received: --leave_out_group={group}")

@@ -58,7 +58,7 @@ class Plateau(keras.optimizers.schedules.LearningRateSchedule):
         lower = waited >= self.patience
         self._waited.assign(0 if lower else waited)
         if lower:
-            self._scale.assign(self._scale.numpy() * self.factor)
+            self._scale.assign(float(self._scale.numpy()) * self.factor)
         return lower
 
 

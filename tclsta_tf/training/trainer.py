@@ -111,6 +111,7 @@ class Trainer:
         title = self.name if self.num_stages == 1 else f"{self.name} {self.stage} of {self.num_stages}"
         progress = summaries_lib.Progress(title, self.settings.steps, step)
         seconds_per_step = math.inf
+        waits: list[tuple[float, float]] = []  # Seconds of every call that went by waiting for data, and in all.
         while step < self.settings.steps:
             count = self._steps_in_call(step, seconds_per_step)
             start = time.monotonic()
@@ -121,7 +122,8 @@ class Trainer:
             step += count
             seconds_per_step = seconds / count
             scalars["clips_per_second"] = self.settings.batch_size / seconds_per_step
-            scalars["data_wait_share"] = scalars.pop("data_wait") / seconds_per_step
+            scalars["data_wait_share"] = scalars["data_wait"] / seconds_per_step
+            waits.append((scalars.pop("data_wait") * count, seconds))
             scalars["learning_rate"] = float(self.optimizer.learning_rate)
             scalars["frames_per_second"] = scalars["clips_per_second"] * self.settings.frames
             if self._due(self.settings.validate_every, step):
@@ -129,7 +131,10 @@ class Trainer:
             named = {f"{self.name}/{name}": value for name, value in scalars.items()}
             self.summaries.write(self.steps_before + step, named)
             shown = ("loss", "accuracy", VALIDATED)
-            progress.show(step, {name: scalars[name] for name in shown if name in scalars})
+            said = {name: scalars[name] for name in shown if name in scalars}
+            if step == self.settings.steps:
+                said["data_wait_share"] = _share(waits)
+            progress.show(step, said)
             stop = asked_to_stop()
             if stop and distribution.is_several_workers(self.strategy):
                 # The others have not been asked, and a save that they take no part in would wait for them.
@@ -229,6 +234,12 @@ class Trainer:
             return tf.constant(True)
 
         tf.cond(step % 2 == 0, lambda: update(self.alternate[0]), lambda: update(self.alternate[1]))
+
+
+def _share(waits: list[tuple[float, float]]) -> float:
+    """The share of a run's time that went by waiting for data, without its first call, which compiles."""
+    counted = waits[1:] or waits
+    return sum(waited for waited, _ in counted) / sum(seconds for _, seconds in counted)
 
 
 def _now() -> tf.Tensor:

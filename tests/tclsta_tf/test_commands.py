@@ -122,6 +122,11 @@ def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
             ["--crop_size", "64x48"],
             1,
         ),
+        (
+            ["tclsta_tf.train", "--part=static", "--data_dir={records}", "--workdir={tmp}", "--leave_out_group=1"],
+            ["--leave_out_group needs", "--dataset=ucf50", "Use --split"],
+            1,
+        ),
         (["tclsta_tf.predict", "--model={tmp}", "clip.avi"], ["is not an exported model"], 1),
         (["tclsta_tf.predict", "--model={tmp}"], ["no video given"], 2),
         (["tclsta_tf.evaluate", "--workdir={tmp}", "--data_dir={records}"], ["train --part=static"], 1),

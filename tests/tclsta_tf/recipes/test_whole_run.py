@@ -134,7 +134,8 @@ def test_the_exported_model_needs_tensorflow_only(finished, tmp_path):
     expected = model({"frames": frames[crop], "flow": flow[crop]}, training=False)
     assert set(found.files) == {*expected, "labels"}
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+        # Attention goes up to the number of cells, and as an exponential it is rounded in proportion.
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
     assert found["labels"].astype(str).tolist() == [list(finished.labels)] * 2
 
 
@@ -375,7 +376,7 @@ def test_stages_train_what_they_say_and_resume_in_any_of_them(tmp_path, tiny_rec
 
     def noting(loop):
         train(loop)
-        seen.append({variable.path: np.array(variable) for variable in loop.model.trainable_variables})
+        seen.append({variable.path: variable.numpy() for variable in loop.model.trainable_variables})
 
     monkeypatch.setattr(parts.trainer.Trainer, "train", noting)
     train_stream.train_stream(whole, "static")
@@ -421,7 +422,7 @@ def test_mixed_precision_trains(tmp_path, tiny_records, tiny_config, precision):
     finally:
         keras.config.set_dtype_policy("float32")
     model = keras.saving.load_model(made.model_file("static"), compile=False)
-    assert all(np.isfinite(np.array(variable)).all() for variable in model.trainable_variables)
+    assert all(np.isfinite(variable.numpy()).all() for variable in model.trainable_variables)
 
 
 def test_tensorboard_has_curves_pictures_settings_and_graph(finished, tmp_path):
@@ -458,10 +459,10 @@ def test_frozen_layers_stay_as_they_are(tmp_path, tiny_records, tiny_config):
     stream = dataclasses.replace(tiny_config.stream, freeze_until="stage3", batchnorm="frozen")
     made = run.Run(dataclasses.replace(tiny_config, stream=stream), tiny_records, tmp_path / "frozen")
     parts.prepare(made.config.device)
-    before = {variable.path: np.array(variable) for variable in train_stream.build_stream(made, "motion").variables}
+    before = {variable.path: variable.numpy() for variable in train_stream.build_stream(made, "motion").variables}
     train_stream.train_stream(made, "motion")
     model = keras.saving.load_model(made.model_file("motion"), compile=False)
-    moved = {variable.path for variable in model.variables if (np.array(variable) != before[variable.path]).any()}
+    moved = {variable.path for variable in model.variables if (variable.numpy() != before[variable.path]).any()}
     assert not [path for path in moved if path.startswith(("stem", "stage2", "stage3"))]
     assert {"stage4_conv/kernel", "motion/connection_classifier/kernel"} <= moved
     wrong = dataclasses.replace(made.config, stream=dataclasses.replace(stream, freeze_until="conv4"))

@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import signal
+import types
 
 import keras
 import numpy as np
@@ -421,3 +422,14 @@ def test_mixed_precision_stays_near_float32(tmp_path, precision):
         found[name] = float(tf.reduce_mean(losses.cross_entropy(logits, LABELS)))
     assert found["float32"] < 0.5
     assert found[precision] == pytest.approx(found["float32"], rel=0.01)
+
+
+def test_the_closing_line_tells_the_share_of_waiting_for_data(tmp_path, monkeypatch, capsys):
+    # A clock in which every batch takes 1 second to come, the first call 100 seconds, and every other one 4.
+    seconds = iter(range(1000))
+    ends = iter([0, 100, 200, 204, 300, 304])
+    clock = types.SimpleNamespace(perf_counter=lambda: float(next(seconds)), monotonic=lambda: float(next(ends)))
+    monkeypatch.setattr(trainer, "time", clock)
+    make_trainer(tmp_path, steps=3).train()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("toy 3/3  loss") and "  data_wait_share 0.250  " in line

@@ -1,0 +1,48 @@
+"""Which records a run may be given."""
+
+import dataclasses
+
+import pytest
+
+from tclsta_tf.recipes import run
+from tfrecords_tools import config, manifest
+
+
+def make_records(folder, dataset, roles):
+    """Empty shards, one for each partition, under a manifest with the given partition -> split -> role."""
+    shards = []
+    for index, partition in enumerate(roles):
+        path = folder / f"{partition}-00000-of-00001.tfrecord"
+        path.write_bytes(b"")
+        video = manifest.VideoEntry(f"video{index}", f"video{index}.avi", (0,), partition, 5, 4)
+        shards.append(manifest.Shard(path, partition, "", 0, (video,)))
+    splits = tuple(next(iter(roles.values())))
+    record = config.RecordSettings(resize="64x48")
+    manifest.Manifest.build(folder, dataset, ("wave",), splits, roles, shards, record, {}).save()
+    return folder
+
+
+@pytest.fixture
+def left_out(tiny_config, tmp_path):
+    def make(records, group):
+        settings = dataclasses.replace(tiny_config, data=dataclasses.replace(tiny_config.data, split=group))
+        return run.Run(settings, records, tmp_path / "work", leaves_out_group=True)
+
+    return make
+
+
+def test_a_left_out_group_is_the_test_part(left_out, tmp_path):
+    groups = ("1", "2", "11")
+    roles = {f"g{own:0>2}": {split: "test" if split == own else "train" for split in groups} for own in groups}
+    records = make_records(tmp_path, "ucf50", roles)
+    assert [video.group for video in left_out(records, "2").subset(run.TEST).videos] == ["g02"]
+    with pytest.raises(ValueError, match="^--leave_out_group must be one of 1, 2, 11. Received: --leave_out_group=3$"):
+        _ = left_out(records, "3").manifest
+
+
+@pytest.mark.parametrize("group", ["1", "7"])
+def test_records_without_a_partition_for_each_group_are_refused(left_out, tmp_path, group):
+    roles = {"train_test": {"1": "train", "2": "test"}, "test_train": {"1": "test", "2": "train"}}
+    records = make_records(tmp_path, "hmdb51", roles)
+    with pytest.raises(ValueError, match=r"^--leave_out_group needs.* has hmdb51 with the splits 1, 2\. .*Use --split"):
+        _ = left_out(records, group).manifest
