@@ -135,6 +135,7 @@ class StreamConfig:
         _check(0 <= self.dropout < 1, "dropout", "in [0, 1)", self.dropout)
         for name in ("cam_units", "lstm_units"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _check(self.cache_frozen >= 0, "cache_frozen", "0 or more", self.cache_frozen)
 
 
 @dataclasses.dataclass(frozen=True)

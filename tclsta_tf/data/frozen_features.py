@@ -1,10 +1,13 @@
 """Features of some clips of every training video, kept on disk, to train what stands above them."""
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +16,8 @@ from tclsta_tf.data import pipeline
 
 _FILE = "features.bin"
 _SETTINGS = "settings.json"
+_LOCK = "lock"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class FrozenFeatures:
@@ -65,6 +70,13 @@ class FrozenFeatures:
                 f"{free / 1e9:.2f} GB are free. Lower it, or give a --cache_dir on another disk"
             )
 
+    @contextlib.contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Waits until no other process appends, and keeps others from it; `prepare` comes first."""
+        with open(self.folder / _LOCK, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # freed with the process, however it ends
+            yield
+
     def append(self, clips: Iterable[np.ndarray]) -> None:
         """Writes the features of the clips that follow those that are there.
 
@@ -75,7 +87,7 @@ class FrozenFeatures:
             ValueError: a value is beyond what 16 bits can hold.
             OSError: the disk is full; what is there is kept.
         """
-        with open(self._path, "r+b" if self._path.exists() else "wb") as file:
+        with self._naming_a_full_disk(), open(self._path, "r+b" if self._path.exists() else "wb") as file:
             file.seek(self.done * self._bytes)
             file.truncate()  # a clip that was begun
             for clip in clips:
@@ -86,6 +98,18 @@ class FrozenFeatures:
                         f"--cache_frozen stores 16 bits, up to 65504. Received: features up to {np.abs(clip).max():g}"
                     )
                 file.write(stored.tobytes())
+
+    @contextlib.contextmanager
+    def _naming_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise OSError(
+                f"{self._path} cannot be written ({error.strerror}). What it holds is kept: make room and run again, "
+                "or give a --cache_dir on another disk"
+            ) from error
 
     def training_batches(
         self,

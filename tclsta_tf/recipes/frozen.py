@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import tensorflow as tf
 from tclsta_tf.data import frozen_features, pipeline
 from tclsta_tf.models import attention_stream, backbones
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import summaries
+from tclsta_tf.training import preemption, summaries
 from tfrecords_tools import storage
 
 _BATCH = 4
@@ -106,16 +107,31 @@ class Cache:
 
         Raises:
             ValueError: the disk has no room for the features.
+            Preempted: the process was asked to end; the features that are there are kept.
         """
         store = self._features
         if store.done < store.total:
             store.prepare(self._decides)
-            sys.stderr.write(
-                f"{self._stream}: computing the features of {store.total - store.done} clips once, "
-                f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
-            )
-            store.append(self._compute(store.done))
+            with store.reserved():
+                self._fill()
         return store.training_batches(self._subset, seed, batch_size, first_step)
+
+    def _fill(self) -> None:
+        store = self._features
+        if store.done >= store.total:  # Another run that shares the folder has done it meanwhile.
+            return
+        sys.stderr.write(
+            f"{self._stream}: computing the features of {store.total - store.done} clips once, "
+            f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
+        )
+        # That of the training loop would only be asked after the first step, hours later.
+        with preemption.watch() as asked_to_stop:
+            store.append(itertools.takewhile(lambda features: not asked_to_stop(), self._compute(store.done)))
+            if asked_to_stop() and store.done < store.total:
+                raise preemption.Preempted(
+                    f"asked to end; {store.done} of {store.total} clips' features of {self._stream} are kept: run "
+                    "again to go on"
+                )
 
     def outputs(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The stream's outputs in training, from the frozen part's features float16 [b, T, h, w, D]."""

@@ -60,6 +60,7 @@ def train_stages(
     model: keras.Model,
     strategy: tf.distribute.Strategy,
     make_trainer: Callable[[Stage], trainer.Trainer],
+    size: str = "",
 ) -> None:
     """Trains a part stage by stage, from where it stopped, and saves the finished model.
 
@@ -69,11 +70,12 @@ def train_stages(
         model: built under the strategy's scope.
         strategy: what it is trained under.
         make_trainer: makes the loop of a stage.
+        size: of the model, for TensorBoard; one line.
     """
     steps_before = 0
     is_chief = distribution.is_chief(strategy)
     logs = str(run.part_dir(part) / "logs") if is_chief else None
-    scalars = summaries.Summaries(logs, configuration_card(run))
+    scalars = summaries.Summaries(logs, f"{size}\n\n{configuration_card(run)}")
     scalars.write_settings(
         {
             f"{group}.{name}": value if isinstance(value, bool | int | float | str) else str(value)

@@ -71,10 +71,11 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
             describe=lambda step: _describe(run, train, stage, step),
         )
 
+    size = _describe_size(run, model, frozen_parts)
     if distribution.is_chief(strategy):
-        sys.stderr.write(f"{stream}: {_describe_size(run, model, frozen_parts)}\n")
+        sys.stderr.write(f"{stream}: {size}\n")
     with run.explaining_damage():
-        parts.train_stages(run, stream, model, strategy, make_trainer)
+        parts.train_stages(run, stream, model, strategy, make_trainer, size)
 
 
 def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, frozen_parts: tuple[str, ...]) -> str:

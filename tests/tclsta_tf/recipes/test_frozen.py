@@ -2,8 +2,10 @@
 
 import collections
 import dataclasses
+import os
 import re
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 from tclsta_tf.data import frozen_features, pipeline
 from tclsta_tf.models import backbones
 from tclsta_tf.recipes import frozen, parts, run, train_stream
+from tclsta_tf.training import preemption
+from tfrecords_tools import config, conversion, datasets
 
 
 @pytest.fixture
@@ -175,3 +179,64 @@ def test_a_frozen_backbone_as_a_whole(make_run):
     trained = _weights(made)
     for path, value in _start(made).items():
         np.testing.assert_array_equal(value, trained[path])
+
+
+@pytest.fixture(scope="module")
+def square_records(tmp_path_factory, tiny_videos):
+    """Records of which a crop of 48 pixels is the whole frame."""
+    folder = tmp_path_factory.mktemp("square")
+    listing = datasets.list_videos(
+        config.ListingSettings("hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir))
+    )
+    conversion.convert(listing, folder, config.RecordSettings(resize="48x48", flow="dis"), workers=1)
+    return folder
+
+
+def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run, square_records):
+    # The frozen part's features have 16 bits anyway, so that storing them changes nothing.
+    trained, starts = {}, {}
+    for name, draws in (("whole", 0), ("cached", 1)):
+        made = make_run(name, "mixed_float16", {"crop_size": 48, "mirror": False}, cache_frozen=draws)
+        made = dataclasses.replace(made, data_dir=square_records)
+        starts[name] = _start(made)
+        train_stream.train_stream(made, "motion")
+        trained[name] = _weights(made)
+    assert any((trained["whole"][path] != value).any() for path, value in starts["whole"].items())
+    for path, value in trained["whole"].items():
+        np.testing.assert_allclose(trained["cached"][path], value, rtol=1e-5, atol=1e-6, err_msg=path)
+
+
+def test_two_devices_train_like_one(make_run, tmp_path):
+    trained = {}
+    for distribution in ("none", "mirrored"):
+        made = make_run(distribution, cache_dir=str(tmp_path / "cache"))
+        settings = dataclasses.replace(made.config.motion[0], optimizer="sgd")
+        device = dataclasses.replace(made.config.device, distribution=distribution)
+        made = dataclasses.replace(made, config=dataclasses.replace(made.config, motion=(settings,), device=device))
+        train_stream.train_stream(made, "motion")
+        trained[distribution] = _weights(made)
+    for path, value in trained["none"].items():
+        np.testing.assert_allclose(trained["mirrored"][path], value, rtol=1e-4, atol=1e-5, err_msg=path)
+
+
+def test_sigterm_ends_the_computing_of_features(make_run, monkeypatch):
+    made = make_run()
+    parts.prepare(made.config.device)
+    cache = frozen.Cache(made, "static", train_stream.build_stream(made, "static"), made.subset("train"), frames=3)
+    show = frozen.summaries.Progress.show
+
+    def ask_to_end(progress, done, values):
+        show(progress, done, values)
+        if done == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frozen.summaries.Progress, "show", ask_to_end)
+        with pytest.raises(preemption.Preempted, match="asked to end; 8 of 24 clips' features of static are kept"):
+            cache.batches(seed=1, batch_size=4, first_step=0)
+    assert next(iter(cache.batches(seed=1, batch_size=4, first_step=0)))["features"].shape[0] == 4
+
+
+def test_a_negative_number_of_clips_is_refused(make_run):
+    with pytest.raises(ValueError, match="`cache_frozen` must be 0 or more. Received: cache_frozen=-1"):
+        make_run(cache_frozen=-1)

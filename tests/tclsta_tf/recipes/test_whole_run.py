@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -442,6 +443,9 @@ def test_tensorboard_has_curves_pictures_settings_and_graph(finished, tmp_path):
         assert f"{part}/confusion" in tags and "configuration" in tags
         assert {f"{part}/validation_accuracy_of/{label}" for label in finished.labels} & tags
         if part in config.STREAMS:
+            (card,) = events.Tensors("configuration")[0].tensor_proto.string_val
+            size = rb"0\.\d\d M weights, 0\.\d\d M of them trained, 0\.0\d G multiply-adds per frame"
+            assert re.match(size + rb"\n\n    {", card)
             assert {f"{part}/loss_{name}" for name in ("connection", "spatial", "temporal")} <= tags
             assert f"{part}/attention" in tags and events.Tags()["graph"]
         assert "_hparams_/session_start_info" in file.read_bytes().decode("latin-1")
