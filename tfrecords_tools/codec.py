@@ -77,49 +77,52 @@ def decode_fields(encoded: tf.Tensor, height: int | None = None, width: int | No
     return tf.ensure_shape(fields, [None, height, width, 2])
 
 
-def decode_frame_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def decode_frame_windows(encoded: tf.Tensor, shape: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Decodes windows of the frames of one clip, which is quicker than to cut them out of all decoded frames.
 
     Args:
-        encoded: string [T], T >= 1, JPEGs of one size.
+        encoded: string [T], T >= 1, JPEGs.
+        shape: int32 [2], their height and width in pixels.
         windows: int32 [4] each: top, left, height and width in pixels.
 
     Returns:
         For each window uint8 [T, height, width, 3], RGB.
     """
-    return _decode_windows(encoded, windows, channels=3, images=1)
+    return _decode_windows(encoded, shape, windows, images=1, channels=3)
 
 
-def decode_plane_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def decode_plane_windows(encoded: tf.Tensor, shape: tf.Tensor, windows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Decodes windows of flow fields to the bytes as stored, u and v apart.
 
     Args:
-        encoded: string [F], F >= 1, grey JPEGs of [2 * H, W], u above v, of one size.
+        encoded: string [F], F >= 1, grey JPEGs of [2 * H, W], u above v.
+        shape: int32 [2], H and W in pixels.
         windows: int32 [4] each: top, left, height and width in pixels, of both components.
 
     Returns:
         For each window uint8 [2F, height, width, 1], u and v of each field in turn.
     """
-    return _decode_windows(encoded, windows, channels=1, images=2)
+    return _decode_windows(encoded, shape, windows, images=2, channels=1)
 
 
-def _decode_windows(encoded: tf.Tensor, windows: Sequence[tf.Tensor], channels: int, images: int) -> list[tf.Tensor]:
-    """Decodes JPEGs that hold `images` images above each other."""
+def _decode_windows(
+    encoded: tf.Tensor, shape: tf.Tensor, windows: Sequence[tf.Tensor], images: int, channels: int
+) -> list[tf.Tensor]:
+    """Decodes JPEGs that hold `images` images of `shape` above each other."""
+    whole = tf.concat([[images], shape, [channels]], axis=0)
+    # Put together here, once: what is done to each image is to be decoding and copying.
+    places = [(tf.stack([0, window[0], window[1], 0]), tf.concat([[-1], window[2:], [-1]], 0)) for window in windows]
 
     def decode_one(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        pixels = _decode_jpeg(image, channels)
-        shape = tf.shape(pixels)
-        apart = tf.reshape(pixels, [images, shape[0] // images, shape[1], channels])
-        cuts = (tf.slice(apart, [0, window[0], window[1], 0], [-1, window[2], window[3], -1]) for window in windows)
-        return tuple(tf.ensure_shape(cut, [images, None, None, channels]) for cut in cuts)
+        apart = tf.reshape(_decode_jpeg(image, channels), whole)
+        return tuple(tf.slice(apart, begin, size) for begin, size in places)
 
     spec = tf.TensorSpec([images, None, None, channels], tf.uint8)
     stacked = tf.map_fn(decode_one, encoded, fn_output_signature=tuple(spec for _ in windows))
-    shapes = [tf.concat([[-1], tf.shape(stack)[2:]], axis=0) for stack in stacked]
     known = None if encoded.shape[0] is None else images * encoded.shape[0]
     return [
-        tf.ensure_shape(tf.reshape(stack, shape), [known, None, None, channels])
-        for stack, shape in zip(stacked, shapes, strict=True)
+        tf.ensure_shape(tf.reshape(stack, tf.concat([[-1], window[2:], [channels]], 0)), [known, None, None, channels])
+        for stack, window in zip(stacked, windows, strict=True)
     ]
 
 

@@ -42,17 +42,18 @@ class Video:
         """
         if stream == "static":
             images = self.frames(positions)
-            windows = [crop.window(tf.io.extract_jpeg_shape(images[0])[:2]) for crop in crops]
-            cut = codec.decode_frame_windows(images, windows)
+            shape = tf.io.extract_jpeg_shape(images[0])[:2]
+            cut = codec.decode_frame_windows(images, shape, [crop.window(shape) for crop in crops])
             return [crop.finish(frames, False) for crop, frames in zip(crops, cut, strict=True)]
         starts, height, width = self.layout()
-        windows = [crop.window(tf.cast(tf.stack([height, width]), tf.int32)) for crop in crops]
+        shape = tf.cast(tf.stack([height, width]), tf.int32)
+        windows = [crop.window(shape) for crop in crops]
 
         def moving() -> tuple[list[tf.Tensor], tf.Tensor]:
             fields = sampling.stack_fields(starts, positions, self.num_fields)
             # Neighbouring stacks share fields: each is decoded once.
             needed, index = tf.unique(tf.reshape(fields, [-1]), out_idx=tf.int64)
-            return codec.decode_plane_windows(self.flow(needed), windows), tf.reshape(index, tf.shape(fields))
+            return codec.decode_plane_windows(self.flow(needed), shape, windows), tf.reshape(index, tf.shape(fields))
 
         def still() -> tuple[list[tf.Tensor], tf.Tensor]:
             shapes = [tf.concat([[2], window[2:], [1]], axis=0) for window in windows]
