@@ -46,8 +46,11 @@ def fit(picture: np.ndarray, width: int) -> np.ndarray:
 
 def write_text(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:
     """Writes a line of text into a picture, uint8 [H, W, 3], at `place` = (x, y) of its lower left corner."""
-    for shade, thickness in ((0, 3), (255, 1)):  # White with a dark rim is legible on any frame.
-        cv2.putText(picture, text, place, _FONT, 0.5, (shade,) * 3, thickness, _LINE)
+    # White with a dark rim is legible on any frame. The rim is the text itself, moved: from OpenCV 5 on, thicker
+    # letters are also wider ones, which would run out from under the white.
+    around = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
+    for (x, y), shade in [*((offset, 0) for offset in around), ((0, 0), 255)]:
+        cv2.putText(picture, text, (place[0] + x, place[1] + y), _FONT, 0.5, (shade,) * 3, 1, _LINE)
 
 
 def write_picture(path: storage.AnyPath, picture: np.ndarray) -> None:
