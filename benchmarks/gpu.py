@@ -75,16 +75,15 @@ def _make_model(network: str):  # noqa: ANN202
     """A model and the multiply-adds of its forward pass for one image."""
     import keras
 
-    from benchmarks import work
     from tclsta_tf.models import attention_stream, backbones, counting
 
     keras.utils.clear_session()
     channels = 20 if network == "motion" else 3
-    size = counting.count(_BACKBONE.value, _SIZE.value, channels=channels)
     if network == "plain":
         backbone = backbones.build_backbone(_BACKBONE.value)
         classifier = keras.layers.Dense(_CLASSES, dtype="float32")
-        return keras.Sequential([backbone, keras.layers.GlobalAveragePooling2D(), classifier]), size.multiply_adds
+        model = keras.Sequential([backbone, keras.layers.GlobalAveragePooling2D(), classifier])
+        return model, counting.count(_BACKBONE.value, _SIZE.value).multiply_adds
     model = attention_stream.AttentionStream(
         _CLASSES,
         channels,
@@ -93,7 +92,8 @@ def _make_model(network: str):  # noqa: ANN202
         cam_groups=_CAM_GROUPS.value,
         lstm_units=_LSTM_UNITS,
     )
-    return model, size.multiply_adds + work.attention(size, _CAM_UNITS, _CAM_GROUPS.value, _LSTM_UNITS)
+    model.build((None, _FRAMES.value, _SIZE.value, _SIZE.value, channels))
+    return model, counting.count_stream(model, _SIZE.value).multiply_adds
 
 
 def _batch(network: str, images: int) -> tuple:

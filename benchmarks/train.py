@@ -29,7 +29,6 @@ def main(argv: Sequence[str]) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from benchmarks import work
     from tclsta_tf import config
     from tclsta_tf.models import attention_stream, backbones, counting
     from tclsta_tf.training import gradients, losses, optimizers, schedules
@@ -68,7 +67,7 @@ def main(argv: Sequence[str]) -> None:
         lambda: plain(_fold(batch["clips"]), training=False), jit_compile=_XLA.value
     )
     size = counting.count(_BACKBONE.value, _SIZE.value)
-    more = 1 + work.attention(size, _CAM_UNITS, _CAM_GROUPS.value, _LSTM_UNITS) / size.multiply_adds
+    more = counting.count_stream(stream, _SIZE.value).multiply_adds / size.multiply_adds
     shape = f"{_CLIPS.value} x {_FRAMES.value} frames of {_SIZE.value}"
     print(f"{_BACKBONE.value}, {shape}, CAM in {_CAM_GROUPS.value} groups\n")
     print("| step | attention, s | plain, s | ratio of times | ratio of multiply-adds | one by the other |")

@@ -29,16 +29,15 @@ class Size:
     grid: tuple[int, int]
 
 
-def count(name: str, size: int = 224, classes: int = 0, channels: int = 3) -> Size:
+def count(name: str, size: int = 224, classes: int = 0) -> Size:
     """Counts a backbone, or with `classes` the full classifier that it was published as.
 
     Args:
         name: of the backbone.
         size: side of the image in pixels.
         classes: of the classifier; 0 for the backbone alone.
-        channels: of the image, or of the stack of flow fields.
     """
-    own = _count_backbone(backbones.build_backbone(name, channels), size)
+    own = _count_backbone(backbones.build_backbone(name), size)
     if not classes:
         return own
     weights, multiply_adds, inputs = own.weights, own.multiply_adds, own.depth
