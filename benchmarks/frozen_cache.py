@@ -2,7 +2,7 @@ r"""Measures a training step on stored features of the frozen part beside one th
 
 python -m benchmarks.frozen_cache
 
-prints the times, taken in turn, and their ratio, and the bytes of a clip's features.
+prints the times, taken in turn, and their ratio, the bytes of a clip's features, and what their 16 bits change.
 """
 
 import functools
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from absl import app, flags
 
 _BACKBONE = flags.DEFINE_string("backbone", "resnet50", "Backbone.")
+_WEIGHTS = flags.DEFINE_string("backbone_weights", None, "Its weights; random ones by default.")
+_ATTENTION = flags.DEFINE_string("attention", "sta", "Attention.")
 _UNTIL = flags.DEFINE_list("until", ["conv3", "conv4", "conv5"], "Last frozen parts.")
 _SIZE = flags.DEFINE_integer("size", 224, "Side of the frames in pixels.")
 _FRAMES = flags.DEFINE_integer("frames", 8, "Frames in a clip, of which there is one in a batch.")
@@ -33,17 +35,31 @@ def main(argv: Sequence[str]) -> None:
     shape = (1, _FRAMES.value, _SIZE.value, _SIZE.value, 3)
     clips = tf.constant(np.random.default_rng(0).integers(0, 256, shape), tf.uint8)
     labels = tf.zeros([1], tf.int32)
-    model = attention_stream.AttentionStream(101, backbone=_BACKBONE.value, batchnorm="frozen")
+    model = attention_stream.AttentionStream(
+        101,
+        backbone=_BACKBONE.value,
+        attention=_ATTENTION.value,
+        batchnorm="frozen",
+        backbone_weights=_WEIGHTS.value,
+    )
     model(clips, training=False)
     settings = config.TrainConfig(batch_size=1, frames=_FRAMES.value)
-    print(f"{_BACKBONE.value}, a clip of {_FRAMES.value} frames of {_SIZE.value}\n")
-    print("| frozen until | step on clips, s | step on features, s | ratio | features of a clip, MB |")
-    print("|---|---|---|---|---|")
+    print(f"{_BACKBONE.value}, attention {_ATTENTION.value}, a clip of {_FRAMES.value} frames of {_SIZE.value}\n")
+    columns = (
+        "step on clips, s",
+        "step on features, s",
+        "ratio",
+        "features of a clip, MB",
+        "change of loss",
+        "of scores",
+    )
+    print(f"| frozen until | {' | '.join(columns)} |")
+    print("|" + "---|" * (1 + len(columns)))
     for until in _UNTIL.value:
         parts = backbones.stages_until(_BACKBONE.value, until)
         trained = [v for v in model.trainable_variables if not frozen.is_frozen(v, _BACKBONE.value, parts)]
         first, second = backbones.split(model.backbone, _BACKBONE.value, until)
-        features = first(clips[0], training=False)
+        features = tf.cast(tf.cast(first(clips[0], training=False), tf.float16), tf.float32)
 
         def on_clips(batch, step):  # noqa: ANN001, ANN202
             outputs = model(batch["clips"], training=True)
@@ -54,11 +70,13 @@ def main(argv: Sequence[str]) -> None:
             outputs = model.attend(grid, _FRAMES.value, training=True)
             return losses.stream_losses(outputs, batch["labels"]), outputs["scores"]
 
-        steps = []
-        for forward, batch in (
+        kinds = (
             (on_clips, {"clips": clips, "labels": labels}),
             (on_features, {"features": features, "labels": labels}),
-        ):
+        )
+        (loss, scores), (stored_loss, stored_scores) = (_evaluate(*forward(batch, 0)) for forward, batch in kinds)
+        steps = []
+        for forward, batch in kinds:
             computer = gradients.Gradients(forward, trained, settings)
             step = tf.function(functools.partial(_step, computer, batch), autograph=False)
             step()
@@ -71,7 +89,12 @@ def main(argv: Sequence[str]) -> None:
                 seconds.append(time.perf_counter() - start)
         whole, stored = (statistics.median(seconds) for seconds in taken)
         size = 2 * np.prod(features.shape) / 1e6
-        print(f"| {until} | {whole:.3f} | {stored:.3f} | {whole / stored:.1f} | {size:.2f} |")
+        changes = f"{abs(stored_loss / loss - 1):.1e} | {np.abs(stored_scores - scores).max():.1e}"
+        print(f"| {until} | {whole:.3f} | {stored:.3f} | {whole / stored:.1f} | {size:.2f} | {changes} |")
+
+
+def _evaluate(by_name, scores):  # noqa: ANN001, ANN202
+    return sum(float(loss[0]) for loss in by_name.values()), scores.numpy()
 
 
 def _step(computer, batch):  # noqa: ANN001, ANN202
