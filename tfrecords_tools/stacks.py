@@ -50,6 +50,21 @@ def stack_fields(starts: np.ndarray, num_fields: int, stack_length: int = schema
     return np.minimum(np.asarray(starts, dtype=np.int64)[:, None] + np.arange(stack_length), num_fields - 1)
 
 
+def empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Makes an array of bytes, to be filled, that TensorFlow takes from a `tf.numpy_function` without a copy.
+
+    Args:
+        shape: Its shape.
+
+    Returns:
+        uint8, on a boundary of 64 bytes, which is what TensorFlow asks for.
+    """
+    size = int(np.prod(shape))
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].reshape(shape)
+
+
 def pack(planes: np.ndarray, fields: np.ndarray) -> np.ndarray:
     """Packs flow fields into stacks with the channels u1, v1, u2, v2, ...
 
@@ -60,7 +75,7 @@ def pack(planes: np.ndarray, fields: np.ndarray) -> np.ndarray:
     Returns:
         uint8 [T, H, W, 2L].
     """
-    stacks = np.empty([len(fields), *planes.shape[1:3], 2 * fields.shape[1]], np.uint8)
+    stacks = empty((len(fields), *planes.shape[1:3], 2 * fields.shape[1]))
     for stack, chosen in zip(stacks, fields, strict=True):
         # The planes of one stack fit the cache: merging them costs a twentieth of transposing the array of all.
         cv2.merge([planes[2 * field + component, ..., 0] for field in chosen for component in (0, 1)], stack)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools import stacks
+
 _SHARES = (1.0, 0.875, 0.75, 0.66)
 _CORNER_SHAPES = [(h, w) for i, h in enumerate(_SHARES) for j, w in enumerate(_SHARES) if abs(i - j) <= 1]
 _CENTRE = (0.5, 0.5)  # (y, x), shares of the room
@@ -121,7 +123,7 @@ def _place(room: tf.Tensor, shares: tf.Tensor | tuple[float, float]) -> tf.Tenso
 def _resize(images: np.ndarray, size: int, is_flow: bool) -> np.ndarray:
     # OpenCV resizes bytes in a tenth of the time that TensorFlow needs.
     height, width = images.shape[1:3]
-    resized = np.empty([len(images), size, size, images.shape[3]], np.uint8)
+    resized = stacks.empty((len(images), size, size, images.shape[3]))
     for image, target in zip(images, resized, strict=True):
         cv2.resize(image, (size, size), target, interpolation=cv2.INTER_LINEAR)
     if is_flow:
@@ -153,7 +155,7 @@ def mirror_flow(planes: tf.Tensor) -> tf.Tensor:
 
 def _mirror_flow(planes: np.ndarray) -> np.ndarray:
     # OpenCV mirrors ten times as fast as TensorFlow where there is one channel.
-    mirrored = np.empty_like(planes)
+    mirrored = stacks.empty(planes.shape)
     for plane, target in zip(planes, mirrored, strict=True):
         cv2.flip(plane, 1, target)
     # 256 - u in 8 bits, with 255 where u is 0.

@@ -56,3 +56,11 @@ def test_packed_stacks_against_numpy():
         for k, field in enumerate(chosen):
             np.testing.assert_array_equal(packed[t, ..., 2 * k], planes[2 * field, ..., 0])
             np.testing.assert_array_equal(packed[t, ..., 2 * k + 1], planes[2 * field + 1, ..., 0])
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 5, 7), (0, 4), (10, 224, 224, 20)])
+def test_arrays_for_tensorflow_are_aligned(shape):
+    for _ in range(5):
+        made = stacks.empty(shape)
+        assert made.shape == shape and made.dtype == np.uint8 and made.flags.c_contiguous
+        assert made.ctypes.data % 64 == 0 or not made.size
