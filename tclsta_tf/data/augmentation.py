@@ -156,11 +156,10 @@ def mirror_flow(planes: tf.Tensor) -> tf.Tensor:
 def _mirror_flow(planes: np.ndarray) -> np.ndarray:
     # OpenCV mirrors ten times as fast as TensorFlow where there is one channel.
     mirrored = stacks.empty(planes.shape)
-    for plane, target in zip(planes, mirrored, strict=True):
+    for index, (plane, target) in enumerate(zip(planes, mirrored, strict=True)):
         cv2.flip(plane, 1, target)
-    # 256 - u in 8 bits, with 255 where u is 0.
-    u = mirrored[0::2]
-    np.maximum(u, 1, out=u)
-    np.subtract(255, u, out=u)
-    u += 1
+        if index % 2 == 0:
+            # 256 - u: 255 - u, plus 1 that stops at 255.
+            cv2.bitwise_not(target, target)
+            cv2.add(target, 1, target)
     return mirrored
