@@ -44,7 +44,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def _kept_back() -> Iterator[None]:
     """Keeps back what is said to the error output, by C++ too; it is written after all where an exception passes."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept:
+    with tempfile.TemporaryFile(prefix="tfrecords-tools-") as kept:
         output = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
