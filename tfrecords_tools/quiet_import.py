@@ -13,6 +13,8 @@ import tempfile
 import types
 from collections.abc import Iterator, Sequence
 
+from tfrecords_tools import remote_path
+
 
 def install() -> None:
     """Keeps the error output of loading TensorFlow back, unless its log level has been lowered or it is loaded."""
@@ -44,7 +46,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def _kept_back() -> Iterator[None]:
     """Keeps back what is said to the error output, by C++ too; it is written after all where an exception passes."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile(prefix="tfrecords-tools-") as kept:
+    with tempfile.TemporaryFile(prefix=remote_path.TEMPORARY_PREFIX) as kept:
         output = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:

@@ -66,7 +66,7 @@ def whole_images() -> Crop:
 
 def centre_crop(size: int) -> Crop:
     """The square in the middle."""
-    return Crop(size, lambda shape: _square((shape - size) // 2, size))
+    return _fixed_crop(size, _CENTRE)
 
 
 def random_crop(size: int, seed: tf.Tensor) -> Crop:
@@ -103,13 +103,12 @@ def corner_crop(size: int, seed: tf.Tensor) -> Crop:
 
 def ten_crops(size: int) -> list[Crop]:
     """The crops of 10-crop testing: the centre, the four corners, and the mirror images of the five."""
+    places = (_CENTRE, *_CORNERS[:4])
+    return [_fixed_crop(size, place, mirrored) for mirrored in (False, True) for place in places]
 
-    def at(place: tuple[float, float]) -> Callable[[tf.Tensor], tf.Tensor]:
-        return lambda shape: _square(_place(shape - size, place), size)
 
-    return [
-        Crop(size, at(place), mirrored=mirrored) for mirrored in (False, True) for place in (_CENTRE, *_CORNERS[:4])
-    ]
+def _fixed_crop(size: int, place: tuple[float, float], mirrored: bool = False) -> Crop:
+    return Crop(size, lambda shape: _square(_place(shape - size, place), size), mirrored=mirrored)
 
 
 def _square(corner: tf.Tensor, size: int) -> tf.Tensor:

@@ -1,6 +1,5 @@
 """Puts the trained parts of a run together and exports them; needs the working folder only, not the records."""
 
-import hashlib
 import json
 from typing import Any
 
@@ -60,12 +59,11 @@ def _digest(run: run_lib.Run) -> str:
         run.verify(part, with_records=False)
     if not run.fusion_file.exists():
         raise ValueError(f"{run.fusion_file} does not exist: run `python -m tclsta_tf.evaluate` first")
-    whole = hashlib.sha256()
-    for file in [*(run.model_file(part) for part in config.PARTS), run.fusion_file]:
+    files = [*(run.model_file(part) for part in config.PARTS), run.fusion_file]
+    for file in files:
         if not file.exists():
             raise ValueError(f"{file} does not exist: train --part={file.parent.name} to its end first")
-        whole.update(hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()
+    return run_lib.digest(file.read_bytes() for file in files)
 
 
 def assemble(run: run_lib.Run) -> two_stream.TwoStream:

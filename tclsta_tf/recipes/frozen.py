@@ -1,7 +1,6 @@
 """The part of a backbone that is not trained: its variables, and its features kept on disk (--cache_frozen)."""
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import sys
@@ -79,23 +78,21 @@ class Cache:
                 "--cache_frozen needs --batchnorm=frozen: normalised by their batch, the features of a clip change. "
                 f"Received: --batchnorm={settings.batchnorm}"
             )
-        self._clips = pipeline.ClipSettings(
-            frames, data.crop_size, run.config.device.seed, data.sampling, data.crop, data.mirror
-        )
+        self._clips = run.clip_settings(frames, run.config.device.seed)
         decides = {
             "stream": stream,
             "backbone": settings.backbone,
             "freeze_until": settings.freeze_until,
-            "weights": _digest(np.ascontiguousarray(weight).tobytes() for weight in self._first.get_weights()),
+            "weights": run_lib.digest(np.ascontiguousarray(weight).tobytes() for weight in self._first.get_weights()),
             "flow_scale": settings.flow_scale,
             "precision": run.config.device.precision,
             "clips": dataclasses.asdict(self._clips),
-            "videos": _digest(video.id.encode() for video in subset.videos),
-            "records": _digest(shard.sha256.encode() for shard in subset.shards),
+            "videos": run_lib.digest(video.id.encode() for video in subset.videos),
+            "records": run_lib.digest(shard.sha256.encode() for shard in subset.shards),
         }
         folder = settings.cache_dir or run.part_dir(stream) / "frozen"
         # As many draws as are wanted may be appended, so that their number is no part of the name.
-        name = f"{stream}-{_digest([json.dumps(decides, sort_keys=True).encode()])[:16]}"
+        name = f"{stream}-{run_lib.digest([json.dumps(decides, sort_keys=True).encode()])[:16]}"
         shape = self._first.compute_output_shape((frames, data.crop_size, data.crop_size, model.channels))
         self._decides = decides
         self._features = frozen_features.FrozenFeatures(
@@ -154,10 +151,3 @@ class Cache:
             yield from features
             done += len(features)
             progress.show(done, {})
-
-
-def _digest(pieces: Iterator[bytes] | list[bytes]) -> str:
-    whole = hashlib.sha256()
-    for piece in pieces:
-        whole.update(hashlib.sha256(piece).digest())
-    return whole.hexdigest()

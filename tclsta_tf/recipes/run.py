@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
@@ -92,6 +92,11 @@ class Run:
         shards = self.manifest.shards_for(self.config.data.split, TRAIN)
         ids = {video.id for video in pipeline.select(shards).videos}
         return pipeline.select(shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
+
+    def clip_settings(self, frames: int, seed: int) -> pipeline.ClipSettings:
+        """How training clips of so many frames are taken."""
+        data = self.config.data
+        return pipeline.ClipSettings(frames, data.crop_size, seed, data.sampling, data.crop, data.mirror)
 
     @contextlib.contextmanager
     def explaining_damage(self) -> Iterator[None]:
@@ -211,6 +216,14 @@ class Run:
                     f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
                     f"Use another --workdir, or --flagfile={folder}/flags.cfg"
                 )
+
+
+def digest(pieces: Iterable[bytes]) -> str:
+    """A hash of byte strings in their order, in hexadecimal."""
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(hashlib.sha256(piece).digest())
+    return whole.hexdigest()
 
 
 def _check_group(found: manifest.Manifest, group: str) -> None:

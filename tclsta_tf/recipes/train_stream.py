@@ -34,6 +34,8 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     frozen_parts = frozen.parts(run)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
+    backbone = run.config.stream.backbone
+    free = [v for v in model.trainable_variables if not frozen.is_frozen(v, backbone, frozen_parts)]
     lengths = {stage.frames for stage in getattr(run.config, stream)} if run.config.stream.cache_frozen else ()
     caches = {frames: frozen.Cache(run, stream, model, train, frames) for frames in lengths}
 
@@ -59,32 +61,23 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return parts.make_trainer(
             run,
             stage,
-            variables=[
-                variable
-                for variable in model.trainable_variables
-                if _learns(variable, settings.trains)
-                and not frozen.is_frozen(variable, run.config.stream.backbone, frozen_parts)
-            ],
+            variables=[variable for variable in free if _learns(variable, settings.trains)],
             forward=forward,
             batches=batches,
             validate=watch.stream_validation(run, stage, stream, model),
             describe=lambda step: _describe(run, train, stage, step),
         )
 
-    size = _describe_size(run, model, frozen_parts)
+    size = _describe_size(run, model, free)
     if distribution.is_chief(strategy):
         sys.stderr.write(f"{stream}: {size}\n")
     with run.explaining_damage():
         parts.train_stages(run, stream, model, strategy, make_trainer, size)
 
 
-def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, frozen_parts: tuple[str, ...]) -> str:
+def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, free: list[keras.Variable]) -> str:
     size = counting.count_stream(model, run.config.data.crop_size)
-    trained = sum(
-        math.prod(variable.shape)
-        for variable in model.trainable_variables
-        if not frozen.is_frozen(variable, run.config.stream.backbone, frozen_parts)
-    )
+    trained = sum(math.prod(variable.shape) for variable in free)
     return (
         f"{size.weights / 1e6:.2f} M weights, {trained / 1e6:.2f} M of them trained, "
         f"{size.multiply_adds / 1e9:.2f} G multiply-adds per frame"
@@ -99,12 +92,12 @@ def _learns(variable: keras.Variable, trains: str) -> bool:
 def _batches(
     run: run_lib.Run, train: pipeline.Subset, stream: str, stage: parts.Stage, step: int, workers: int, worker: int
 ) -> tf.data.Dataset:
-    data, settings = run.config.data, stage.settings
+    settings = stage.settings
     batch_size, seed = settings.batch_size, stage.seed
-    if workers > 1 and data.shard_by == "files":
+    if workers > 1 and run.config.data.shard_by == "files":
         train, batch_size, seed = pipeline.share_files(train, workers, worker), batch_size // workers, seed + worker
         workers, worker = 1, 0
-    clips = pipeline.ClipSettings(settings.frames, data.crop_size, seed, data.sampling, data.crop, data.mirror)
+    clips = run.clip_settings(settings.frames, seed)
     return pipeline.training_batches(train, stream, clips, batch_size, step, workers, worker)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tclsta_tf.data import pipeline
+from tclsta_tf.data import augmentation, pipeline
 
 
 def build_archive(
@@ -48,10 +48,6 @@ def build_archive(
 
 def _centre(clips: tf.Tensor, size: int) -> tf.Tensor:
     """Centre crops of clips [B, N, H, W, C], all videos and frames alike."""
-    shape = tf.shape(clips)
-    folded = tf.reshape(clips, tf.concat([[shape[0] * shape[1]], shape[2:]], axis=0))
-    folded = tf.ensure_shape(folded, [None, None, None, clips.shape[-1]])
-    top, left = tf.unstack((tf.shape(folded)[1:3] - size) // 2)
-    cropped = folded[:, top : top + size, left : left + size]
-    cropped = tf.reshape(cropped, tf.stack([shape[0], clips.shape[1], size, size, clips.shape[-1]]))
+    top, left, *_ = tf.unstack(augmentation.centre_crop(size).window(tf.shape(clips)[2:4]))
+    cropped = clips[:, :, top : top + size, left : left + size]
     return tf.ensure_shape(cropped, [None, clips.shape[1], size, size, clips.shape[-1]])
