@@ -31,36 +31,39 @@ class ConfusedPair:
 def summarise(scores: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
     """Returns the figures of merit of one variant; all of them finite, fractions in [0, 1].
 
-    * `overall_accuracy`: videos whose highest score is their class.
+    * `overall_accuracy`: videos whose highest score is their class, or one of their classes.
     * `mean_class_accuracy`: the mean of each class's own accuracy, over the classes that occur in `labels`.
-    * `top5_accuracy`: videos whose class is among the 5 highest scores; 1 where there are 5 classes or fewer.
+    * `top5_accuracy`: videos that have a class among the 5 highest scores; 1 where there are 5 classes or fewer.
     * `mean_average_precision`: the mean of each class's average precision, one class against the rest, over the
       classes that occur.
     * `num_videos`: n.
 
+    A video without any class, as THUMOS14 has them, counts against the average precision of a class that ranks it
+    high, and in `num_videos`; it has no part in the accuracies.
+
     Args:
         scores: float [n, C], finite, any scale, n >= 1.
-        labels: int [n], true classes in [0, C).
+        labels: int [n], true classes in [0, C); or bool [n, C], True for each class of a video.
 
     Returns:
         The five entries named above.
 
     Raises:
-        ValueError: For arrays that do not match, values out of range or no videos.
+        ValueError: For arrays that do not match, values out of range, no videos, or no video with a class.
     """
-    scores, labels = _check(scores, labels)
-    predictions = scores.argmax(axis=1)
-    occurring = np.unique(labels)
-    ranking = np.argsort(-scores, axis=1, kind="stable")  # stable: ties as in argmax
-    precisions = [metrics.average_precision_score(labels == j, scores[:, j]) for j in occurring]
+    scores, truth = _check(scores, labels)
+    occurring = np.flatnonzero(truth.any(axis=0))
+    labelled = truth.any(axis=1)
+    right = _is_right(scores, truth)
+    ranking = np.argsort(-scores, axis=1, kind="stable")[:, :TOP_K]  # stable: ties as in argmax
+    among_best = np.take_along_axis(truth, ranking, axis=1).any(axis=1)
+    precisions = [metrics.average_precision_score(truth[:, j], scores[:, j]) for j in occurring]
     return {
-        "overall_accuracy": float(metrics.accuracy_score(labels, predictions)),
-        "mean_class_accuracy": float(
-            metrics.recall_score(labels, predictions, labels=occurring, average="macro", zero_division=0.0)
-        ),
-        "top5_accuracy": float((ranking[:, :TOP_K] == labels[:, np.newaxis]).any(axis=1).mean()),
+        "overall_accuracy": float(right[labelled].mean()),
+        "mean_class_accuracy": float(np.mean([right[truth[:, j]].mean() for j in occurring])),
+        "top5_accuracy": float(among_best[labelled].mean()),
         "mean_average_precision": float(np.mean(precisions)),
-        "num_videos": len(labels),
+        "num_videos": len(scores),
     }
 
 
@@ -69,17 +72,20 @@ def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Args:
         scores: float [n, C], finite.
-        labels: int [n], true classes in [0, C).
+        labels: int [n] or bool [n, C], see `summarise`.
 
     Returns:
-        int64 [C, C]; row = true class, column = predicted class; rows of classes that do not occur are 0.
+        int64 [C, C]; row = true class, column = predicted class; rows of classes that do not occur are 0. A video of
+        several classes counts once in the row of each.
 
     Raises:
         ValueError: As `summarise`.
     """
-    scores, labels = _check(scores, labels)
-    counts = metrics.confusion_matrix(labels, scores.argmax(axis=1), labels=np.arange(scores.shape[1]))
-    return counts.astype(np.int64)
+    scores, truth = _check(scores, labels)
+    counts = np.zeros(2 * scores.shape[1:], np.int64)
+    videos, true_classes = np.nonzero(truth)
+    np.add.at(counts, (true_classes, scores.argmax(axis=1)[videos]), 1)
+    return counts
 
 
 def per_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[int, float]:
@@ -87,14 +93,14 @@ def per_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[int, floa
 
     Args:
         scores: float [n, C], finite.
-        labels: int [n], true classes in [0, C).
+        labels: int [n] or bool [n, C], see `summarise`.
 
     Raises:
         ValueError: As `summarise`.
     """
-    confusion = confusion_matrix(scores, labels)
-    totals = confusion.sum(axis=1)
-    return {int(j): float(confusion[j, j] / totals[j]) for j in np.flatnonzero(totals)}
+    scores, truth = _check(scores, labels)
+    right = _is_right(scores, truth)
+    return {int(j): float(right[truth[:, j]].mean()) for j in np.flatnonzero(truth.any(axis=0))}
 
 
 def most_confused_pairs(confusion: np.ndarray, limit: int = 10) -> list[ConfusedPair]:
@@ -122,8 +128,23 @@ def most_confused_pairs(confusion: np.ndarray, limit: int = 10) -> list[Confused
     return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.true_class, pair.predicted_class))[:limit]
 
 
+def truth_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Returns which classes each video has: int [n] in [0, C) or bool [n, C] -> bool [n, C]."""
+    labels = np.asarray(labels)
+    return labels if labels.ndim == 2 else labels[:, np.newaxis] == np.arange(num_classes)
+
+
+def is_right(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns bool [n]: whether the class of the highest score is one of the video's own; see `summarise`."""
+    return _is_right(*_check(scores, labels))
+
+
+def _is_right(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(truth, scores.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
+
+
 def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns scores and labels as arrays, checked to fit each other."""
+    """Returns scores and bool [n, C] truth as arrays, checked to fit each other."""
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or 0 in scores.shape or scores.dtype.kind not in "fiu":
         raise ValueError(
@@ -133,9 +154,13 @@ def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if not np.isfinite(scores).all():
         row, column = (int(index) for index in np.argwhere(~np.isfinite(scores))[0])
         raise ValueError(f"`scores` must be finite. Received: scores[{row}, {column}]={scores[row, column]}")
+    if labels.dtype == bool and labels.shape == scores.shape:
+        if not labels.any():
+            raise ValueError("`labels` must give a class to one video at least. Received: labels without any True")
+        return scores, labels
     if labels.shape != scores.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"`labels` must be one integer per video, shape {scores.shape[:1]}. "
+            f"`labels` must be one integer per video, shape {scores.shape[:1]}, or bool of shape {scores.shape}. "
             f"Received: labels.shape={labels.shape}, labels.dtype={labels.dtype}"
         )
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
@@ -143,4 +168,4 @@ def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
             f"`labels` must lie in [0, {scores.shape[1]}), the number of score columns. "
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
-    return scores, labels
+    return scores, truth_of(labels, scores.shape[1])

@@ -106,3 +106,28 @@ def test_what_does_not_fit_is_refused(scores, labels, message):
 def test_confused_pairs_want_a_square_matrix():
     with pytest.raises(ValueError, match=r"`confusion` must be a square matrix.*\(2, 3\)"):
         metrics.most_confused_pairs(np.zeros((2, 3)))
+
+
+def test_videos_of_several_classes_and_of_none():
+    truth = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1]], bool)
+    scores = np.array([[0.1, 0.9, 0.2], [0.8, 0.1, 0.1], [0.9, 0.2, 0.3], [0.1, 0.2, 0.7]])
+    result = metrics.summarise(scores, truth)
+    assert result["overall_accuracy"] == pytest.approx(2 / 3)  # of the three videos that have a class
+    # Class 0: its video is right by its other class. Class 1: one of two. Class 2: right.
+    assert result["mean_class_accuracy"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert result["mean_average_precision"] == pytest.approx(
+        np.mean([reference.average_precision_score(truth[:, j], scores[:, j]) for j in range(3)])
+    )
+    assert result["num_videos"] == 4
+    assert metrics.per_class_accuracy(scores, truth) == {0: 1.0, 1: 0.5, 2: 1.0}
+    assert metrics.confusion_matrix(scores, truth).tolist() == [[0, 1, 0], [1, 1, 0], [0, 0, 1]]
+    with pytest.raises(ValueError, match="must give a class to one video at least"):
+        metrics.summarise(scores, np.zeros((4, 3), bool))
+
+
+def test_one_class_a_video_is_the_same_either_way():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random((90, 7)), rng.integers(0, 7, 90)
+    assert metrics.summarise(scores, labels) == metrics.summarise(scores, np.eye(7, dtype=bool)[labels])
+    expected = reference.confusion_matrix(labels, scores.argmax(axis=1), labels=np.arange(7))
+    assert metrics.confusion_matrix(scores, labels).tolist() == expected.tolist()
