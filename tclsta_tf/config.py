@@ -6,6 +6,7 @@ here, so a setting is written down once.
 
 import dataclasses
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -50,6 +51,11 @@ class DataConfig:
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
         test_crops: Crops of each video that features and figures are made of: 1 is the centre; 10 the centre, the four
             corners and their mirror images, over which scores and features are averaged. `predict` takes the centre.
+        test_clips: Clips of `test_frames` frames that a video is validated and tested with, one from each of so many
+            equal parts of it (K-clip testing; windows over an untrimmed video). Each goes through the whole method.
+        clip_pooling: How the scores of these clips become those of the video: their `mean` or, class by class, `max`.
+        frame_protocol: What scores a video in the rows of a single stream and of two: `all` takes all of `test_frames`
+            frames, as most papers do; `one` the frame in the middle alone. The collaborative network takes all.
         shard_by: What each of several workers reads: `examples` gives each its part of the very batches that one worker
             would have made, and each reads all files; `files` gives each files of its own.
     """
@@ -62,12 +68,15 @@ class DataConfig:
     mirror: bool = True
     test_frames: int = 25
     test_crops: int = 1
+    test_clips: int = 1
+    clip_pooling: str = choices("mean", "max")
+    frame_protocol: str = choices("all", "one")
     shard_by: str = choices("examples", "files")
 
     def __post_init__(self) -> None:
         _check_choices(self)
         _check(0 <= self.validation_fraction <= 0.5, "validation_fraction", "in [0, 0.5]", self.validation_fraction)
-        for name in ("crop_size", "test_frames"):
+        for name in ("crop_size", "test_frames", "test_clips"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _check(self.test_crops in (1, 10), "test_crops", "1 or 10", self.test_crops)
 
@@ -253,25 +262,66 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class FusionConfig:
-    """Adaptively weighted learning, the per-class fusion of the two streams (paper: Section III-B.2).
+    """Fusion of the two streams: adaptively weighted learning (paper: Section III-B.2) and what it is compared with.
+
+    Everything here is learned on videos of the training part. Where a setting has several values, one of them is chosen
+    by cross-validation over groups of those videos.
 
     Attributes:
-        awl: `lp` solves the linear programme of Eq. (13) with a floor, `regularised` adds an entropy term.
-        awl_lambda: Weight of the other classes' scores in Eq. (10).
-        awl_floor: Smallest weight of a stream in `lp`, in [0, 0.5]; 0.5 is late fusion.
-        awl_strength: Strength of the entropy term in `regularised`; larger pulls to equal weights.
+        awl: Adaptively weighted learning: `lp` solves the linear programme of Eq. (13) with a floor, `regularised` adds
+            an entropy term. The other one is in the report too.
+        awl_lambda: Weight of the other classes' scores in Eq. (10); one value or several to choose from.
+        awl_floor: Smallest weight of a stream in `lp`, in [0, 0.5]; 0.5 is late fusion. One value or several.
+        awl_strength: Strength of the entropy term in `regularised`; larger pulls to equal weights. One value or
+            several.
+        awl_scores: Whose scores fusion is learned on: `validation` is the part of the training videos that the streams
+            were not trained on; `kfold` trains everything `awl_folds` times more, so that every training video gets
+            scores of networks that have not seen it; `train` takes the training videos themselves (the paper's letter).
+        awl_folds: Parts of `kfold` and of the cross-validation.
+        late_weights: Further ratios static:motion of late fusion in the report, with commas between; equal weights and
+            the best ratio on the videos that fusion is learned on are always there.
+        svm_c: C of the linear support vector machine of early fusion; one value or several to choose from.
+        mkl_norm: Norm p of multiple kernel learning, at least 1: 1 picks few kernels, large values weigh all alike.
+        mkl_c: C of its support vector machines.
     """
 
     awl: str = choices("lp", "regularised")
-    awl_lambda: float = 5e-3
-    awl_floor: float = 0.4
-    awl_strength: float = 1.0
+    awl_lambda: tuple[float, ...] = (0.001, 0.005, 0.02, 0.1)
+    awl_floor: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    awl_strength: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    awl_scores: str = choices("validation", "kfold", "train")
+    awl_folds: int = 5
+    late_weights: str = "1:1.5"
+    svm_c: tuple[float, ...] = (1.0,)
+    mkl_norm: float = 2.0
+    mkl_c: float = 1.0
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _check(self.awl_lambda >= 0, "awl_lambda", "0 or more", self.awl_lambda)
-        _check(0 <= self.awl_floor <= 0.5, "awl_floor", "in [0, 0.5]", self.awl_floor)
-        _check(self.awl_strength > 0, "awl_strength", "positive", self.awl_strength)
+        for name, low, high in (("awl_lambda", 0, math.inf), ("awl_floor", 0, 0.5)):
+            values = getattr(self, name)
+            _check(all(low <= value <= high for value in values), name, f"in [{low}, {high}]", values)
+        for name in ("awl_strength", "svm_c"):
+            _check(all(value > 0 for value in getattr(self, name)), name, "positive", getattr(self, name))
+        for name in ("awl_lambda", "awl_floor", "awl_strength", "svm_c"):
+            _check(len(getattr(self, name)) > 0, name, "one value at least", getattr(self, name))
+        _check(self.awl_folds >= 2, "awl_folds", "at least 2", self.awl_folds)
+        _check(self.mkl_norm >= 1, "mkl_norm", "at least 1", self.mkl_norm)
+        _check(self.mkl_c > 0, "mkl_c", "positive", self.mkl_c)
+        self.late_ratios()
+
+    def late_ratios(self) -> dict[str, tuple[float, float]]:
+        """`late_weights` as text -> weights of static and motion."""
+        ratios = {}
+        for text in filter(None, (part.strip() for part in self.late_weights.split(","))):
+            try:
+                static, motion = map(float, text.split(":"))
+            except ValueError:
+                static = motion = math.nan
+            usable = 0 <= static < math.inf and 0 <= motion < math.inf and static + motion > 0
+            _check(usable, "late_weights", "ratios static:motion such as 1:1.5", self.late_weights)
+            ratios[text] = (static, motion)
+        return ratios
 
 
 @dataclasses.dataclass(frozen=True)
@@ -357,7 +407,7 @@ class RunConfig:
         """Inverse of `to_json`."""
         groups: dict[str, Any] = {}
         for group, kind in cls.groups().items():
-            groups[group] = make_stages(values[group]) if group in PARTS else kind(**values[group])
+            groups[group] = make_stages(values[group]) if group in PARTS else kind(**_with_tuples(values[group]))
         return cls(**groups)
 
     @classmethod
@@ -369,6 +419,10 @@ class RunConfig:
     def load(cls, path: pathlib.Path) -> "RunConfig":
         """Reads what a run saved beside its checkpoints."""
         return cls.from_json(json.loads(path.read_text()))
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def make_stages(values: dict[str, Any]) -> tuple[TrainConfig, ...]:

@@ -3,8 +3,13 @@ r"""Runs the whole recipe: both streams, features, collaborative network, fusion
 python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir=records --workdir=run
 
 Finished steps are skipped and a broken one goes on where it stopped, so the way to resume is to run it again.
-`--ablation` also trains the streams without attention and with one of the two (Table VI of the paper); `--variants`
-picks some of these rows.
+
+--ablation makes every table of the paper: the streams without attention and with one of the two (Table VI), the
+collaborative network and the fusion alone and together (VII), other fusions (VIII), the speed of each part (IX).
+--variants=none,sa trains some rows of Table VI only.
+
+--splits=1,2,3 does all of it for each split in <workdir>/split-1 and so on, --leave_one_group_out for each group left
+out (UCF50), --seeds=0,1,2 for each seed; <workdir>/report then holds mean and deviation.
 """
 
 from collections.abc import Sequence
@@ -14,34 +19,46 @@ from absl import flags
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
 from tclsta_tf.recipes import export as export_lib
-from tclsta_tf.recipes import report, steps
+from tclsta_tf.recipes import protocol, report, speed, steps
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution
-from tfrecords_tools import cli, storage
+from tfrecords_tools import cli
 
-_ABLATION = flags.DEFINE_bool("ablation", False, "Train every attention variant: none, sa, ta and sta.")
+_ABLATION = flags.DEFINE_bool("ablation", False, "Make Tables VI to IX: every attention variant, and the speeds.")
 _VARIANTS = flags.DEFINE_list("variants", [], "Attention variants to train beside --attention, e.g. --variants=none.")
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs all steps that are not finished."""
     cli.reject_operands(argv)
+    members_flags = run_flags.member_arguments()
     run = run_lib.Run(**run_flags.run_arguments())
     distribution.prepare_devices(run.config.device.logical_cpus)
     variants = list(config.ATTENTION_VARIANTS) if _ABLATION.value else _VARIANTS.value
     for variant in variants:
         if variant not in config.ATTENTION_VARIANTS:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
-    table: list[str] = []
-    exported: list[storage.AnyPath] = []
-    last = [
-        steps.Step("evaluate", lambda: table.append(report.evaluate_and_report(run))),
-        steps.Step("export", lambda: exported.append(export_lib.export(run, run.workdir / "export", keep_equal=True))),
-    ]
-    steps.run_steps(run, [*steps.training_steps(run, variants), *last])
-    print(f"\n{table[0]}\n\nreport: {run.report_dir / 'index.html'}\nmodel:  {exported[0]}")
+    members = protocol.make_members(run, **members_flags)
+    if members is None:
+        steps.run_steps(run, _steps(run, variants))
+        print(f"\n{report.evaluate_and_report(run, keep_equal=True)}\n\nreport: {run.report_dir / 'index.html'}")
+        print(f"model:  {export_lib.export(run, run.workdir / 'export', keep_equal=True)}")
+        return
+    protocol.save(run, members)
+    for member in members.runs.values():
+        print(f"== {member.workdir}", flush=True)
+        steps.run_steps(member, _steps(member, variants))
+    print(f"\n{report.report_members(run, members)}\n\nreport: {run.report_dir / 'index.html'}")
+
+
+def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
+    last = [steps.Step("evaluate", lambda: report.evaluate_and_report(run, keep_equal=True))]
+    if _ABLATION.value:
+        last.insert(0, steps.Step("speed", lambda: speed.measure_speed(run)))
+    return [*steps.training_steps(run, variants), *last]
 
 
 if __name__ == "__main__":
     run_flags.define_run_flags()
+    run_flags.define_member_flags()
     cli.run(main)

@@ -20,8 +20,9 @@ def main(argv: Sequence[str]) -> None:
     cli.reject_operands(argv)
     run = run_lib.Run(**run_flags.run_arguments())
     distribution.prepare_devices(run.config.device.logical_cpus)
-    for stream in config.STREAMS:
-        extract.extract(run, stream)
+    with run_lib.open_test_part():  # nothing is chosen here
+        for stream in config.STREAMS:
+            extract.extract(run, stream)
     print(f"features: {run.workdir / 'features'}")
 
 

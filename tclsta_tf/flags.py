@@ -42,6 +42,35 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
             _define_group(getattr(defaults, group), "", values)
 
 
+def define_member_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of an experiment over several splits or seeds."""
+    flags.DEFINE_list("splits", [], "Splits to take one after the other, e.g. --splits=1,2,3.", flag_values=values)
+    flags.DEFINE_list("seeds", [], "Seeds to take one after the other, e.g. --seeds=0,1,2.", flag_values=values)
+    flags.DEFINE_bool(
+        "leave_one_group_out",
+        False,
+        "Test on every group in turn, for records of dataset=ucf50; --splits then picks some of the groups.",
+        flag_values=values,
+    )
+
+
+def member_arguments(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+    """What the runs of an experiment differ in, as keyword arguments of `recipes.protocol.make_members`.
+
+    Raises:
+        flags.Error: a seed is no number.
+    """
+    seeds = values["seeds"].value
+    for seed in seeds:
+        if not seed.strip().isdecimal():
+            raise flags.Error(f"--seeds must be numbers of 0 or more. Received: {seed!r}")
+    return {
+        "splits": [split.strip() for split in values["splits"].value],
+        "seeds": [int(seed) for seed in seeds],
+        "by_group": values["leave_one_group_out"].value,
+    }
+
+
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfig:
     """The configuration that parsed flags stand for; raises ValueError where two of them contradict each other."""
     groups: dict[str, Any] = {}
@@ -112,7 +141,9 @@ def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:
     """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last; returns their names."""
     before = flags.FlagValues()
     define_run_flags(before)
-    saved = sorted(storage.entries(workdir, "*/flags.cfg"), key=lambda path: path.stat().st_mtime)
+    # Of an experiment over splits and seeds it is those of any of its runs.
+    levels = (storage.entries(workdir, f"{'*/' * depth}flags.cfg") for depth in (1, 2, 3))
+    saved = sorted(next(filter(None, map(list, levels)), []), key=lambda path: path.stat().st_mtime)
     if saved:
         before([str(saved[-1]), *saved[-1].read_text().splitlines()])
     for name in before:
@@ -143,17 +174,19 @@ def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
             flags.DEFINE_integer(name, default, text, flag_values=values)
         elif field.type is float:
             flags.DEFINE_float(name, default, text, flag_values=values)
+        elif field.type == tuple[float, ...]:
+            flags.DEFINE(_Several(flags.FloatParser()), name, default, text, values, _SeveralSerializer())
         else:
             flags.DEFINE_string(name, default, text, flag_values=values)
 
 
-class _PerStage(flags.ArgumentParser):
+class _Several(flags.ArgumentParser):
     """Reads one value, or several with commas between, each by the parser of one."""
 
-    def __init__(self, parser: flags.ArgumentParser) -> None:
+    def __init__(self, parser: flags.ArgumentParser, syntactic_help: str = "values separated by commas") -> None:
         super().__init__()
         self._parser = parser
-        self.syntactic_help = "one value, or one per stage separated by commas"
+        self.syntactic_help = syntactic_help
 
     def parse(self, argument: Any) -> tuple:
         """Gives a tuple of values."""
@@ -165,14 +198,15 @@ class _PerStage(flags.ArgumentParser):
         return f"list of {self._parser.flag_type()}"
 
 
-class _StageSerializer(flags.ArgumentSerializer):
+class _SeveralSerializer(flags.ArgumentSerializer):
     def serialize(self, value: tuple) -> str:
-        """Gives the text that `_PerStage` reads."""
+        """Gives the text that `_Several` reads."""
         return ",".join(map(str, value))
 
 
 def _define_stages(stages: tuple[config.TrainConfig, ...], prefix: str, values: flags.FlagValues) -> None:
     help_texts = _attribute_help(config.TrainConfig)
+    per_stage = "one value, or one per stage separated by commas"
     for field in dataclasses.fields(config.TrainConfig):
         text = help_texts[field.name]
         if "choices" in field.metadata:
@@ -181,7 +215,7 @@ def _define_stages(stages: tuple[config.TrainConfig, ...], prefix: str, values: 
         else:
             parser = flags.IntegerParser() if field.type is int else flags.FloatParser()
         default = tuple(getattr(stage, field.name) for stage in stages)
-        flags.DEFINE(_PerStage(parser), prefix + field.name, default, text, values, _StageSerializer())
+        flags.DEFINE(_Several(parser, per_stage), prefix + field.name, default, text, values, _SeveralSerializer())
 
 
 def _attribute_help(kind: type) -> dict[str, str]:

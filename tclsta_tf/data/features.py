@@ -4,7 +4,7 @@ Keys: `id`, `label`, `positions` int64 [N]; float32 as raw bytes: `alpha` [N, D]
 `temporal_attention` [N], `spatial_attention` [N, h, w], `scores` [C]; `shape` int64 (N, D, h, w, C).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -55,16 +55,69 @@ def average_crops(outputs: dict[str, np.ndarray], crops: int) -> dict[str, np.nd
     }
 
 
-def read(path: storage.AnyPath) -> dict[str, np.ndarray]:
-    """Everything of a feature file but the features: arrays by key, one row per video, and `ids`, `labels`."""
-    if not path.exists():
-        raise ValueError(f"{path} does not exist: run `python -m tclsta_tf.extract_features` first")
-    rows = [parse(data) for data in tf.data.TFRecordDataset(str(path))]
+def read(path: storage.AnyPath, windows: int = 1, pooling: str = "mean") -> dict[str, np.ndarray]:
+    """Everything of a feature file but the features, one row per video.
+
+    Args:
+        path: the file.
+        windows: clips of each video (K), one after the other in the file.
+        pooling: of the scores over the clips, `mean` or `max`.
+
+    Returns:
+        `ids` str [n], `labels` int32 [n], `scores` float32 [n, C]; with the clips of a video one after the other
+        `positions` int64 [n, K*N], `spatial_attention` [n, K*N, h, w] and `temporal_attention` [n, K*N], which sums to
+        1 over all of them.
+    """
+    rows = _read(path, ("id", "label", "positions", *_LIGHT))
     if not rows:
         return {"ids": np.zeros(0, str), "labels": np.zeros(0, np.int32)}
-    arrays = {key: np.stack([row[key].numpy() for row in rows]) for key in (*_LIGHT, "positions")}
-    ids = np.array([row["id"].numpy().decode() for row in rows])
-    return {"ids": ids, "labels": np.array([int(row["label"]) for row in rows], np.int32), **arrays}
+    by_video = {name: value.reshape(-1, windows, *value.shape[1:]) for name, value in rows.items()}
+    return {
+        "ids": np.array([name.decode() for name in by_video["id"][:, 0]]),
+        "labels": by_video["label"][:, 0].astype(np.int32),
+        "scores": pool(rows["scores"], windows, pooling),
+        "temporal_attention": _join_clips(by_video["temporal_attention"]) / windows,
+        **{name: _join_clips(by_video[name]) for name in ("positions", "spatial_attention")},
+    }
+
+
+def read_attended(path: storage.AnyPath, windows: int = 1) -> np.ndarray:
+    """The features of each video, averaged with its temporal attention, and over its clips: float32 [n, D]."""
+
+    def attend(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"attended": tf.linalg.matvec(row["alpha"], row["temporal_attention"], transpose_a=True)}
+
+    return pool(_read(path, ("alpha", "temporal_attention"), attend)["attended"], windows)
+
+
+def read_middle(path: storage.AnyPath) -> np.ndarray:
+    """The features of the frame in the middle of each clip: float32 [n * windows, D]."""
+    return _read(path, ("alpha",), lambda row: {"alpha": row["alpha"][tf.shape(row["alpha"])[0] // 2]})["alpha"]
+
+
+def pool(values: np.ndarray, windows: int, pooling: str = "mean") -> np.ndarray:
+    """Pools over the clips of each video: [n * windows, ...] -> [n, ...]."""
+    by_video = values.reshape(-1, windows, *values.shape[1:])
+    return by_video.max(axis=1) if pooling == "max" else by_video.mean(axis=1)
+
+
+def _join_clips(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1, *values.shape[3:])  # [n, K, N, ...] -> [n, K*N, ...]
+
+
+def _read(
+    path: storage.AnyPath,
+    keys: Sequence[str],
+    reduce: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] = lambda row: row,
+) -> dict[str, np.ndarray]:
+    """Some keys of all rows, each row put through `reduce`; empty where there is none."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: run `python -m tclsta_tf.extract_features` first")
+    rows = tf.data.TFRecordDataset(str(path)).map(
+        lambda serialised: reduce(parse(serialised, keys)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    batches = list(rows.batch(64).as_numpy_iterator())
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]} if batches else {}
 
 
 def paired_videos(static: storage.AnyPath, motion: storage.AnyPath) -> tf.data.Dataset:
@@ -150,17 +203,17 @@ def _shuffle_epoch(dataset: tf.data.Dataset, buffer: int, seed: int, epoch: tf.T
     return dataset.shuffle(buffer, seed=order, reshuffle_each_iteration=False)
 
 
-def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-    """One example as tensors, see the top of this file."""
+def parse(serialised: tf.Tensor, keys: Sequence[str] = ("id", "label", "positions", *OUTPUTS)) -> dict[str, tf.Tensor]:
+    """Some keys of one example as tensors, see the top of this file."""
     raw = tf.io.FixedLenFeature([], tf.string)
     spec = {
         "id": raw,
         "label": tf.io.FixedLenFeature([], tf.int64),
         "positions": tf.io.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
-        "shape": tf.io.FixedLenFeature([5], tf.int64),
         **dict.fromkeys(OUTPUTS, raw),
     }
-    row = tf.io.parse_single_example(serialised, spec)
+    wanted = {"shape": tf.io.FixedLenFeature([5], tf.int64), **{key: spec[key] for key in keys}}
+    row = tf.io.parse_single_example(serialised, wanted)
     frames, depth, height, width, classes = tf.unstack(row.pop("shape"))
     shapes = {
         "alpha": [frames, depth],
@@ -168,8 +221,8 @@ def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         "spatial_attention": [frames, height, width],
         "scores": [classes],
     }
-    for key, shape in shapes.items():
-        row[key] = tf.reshape(tf.io.decode_raw(row[key], tf.float32), tf.stack(shape))
+    for key in shapes.keys() & row.keys():
+        row[key] = tf.reshape(tf.io.decode_raw(row[key], tf.float32), tf.stack(shapes[key]))
     return row
 
 

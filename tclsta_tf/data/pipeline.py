@@ -199,37 +199,41 @@ def video_batches(
     batch_size: int,
     sampling_method: str = "uniform",
     crops: int = 1,
+    windows: int = 1,
 ) -> tf.data.Dataset:
-    """One pass over `subset` in record order: `num_frames` frames per video, nothing random.
+    """One pass over `subset` in record order: clips of `num_frames` frames, nothing random.
 
     Args:
         subset: the videos.
         stream: `static` or `motion`.
-        num_frames: frames per video (paper symbol N).
+        num_frames: frames per clip (paper symbol N).
         crop_size: side of the square crops, pixels.
-        batch_size: videos per batch.
+        batch_size: clips per batch, not counting crops.
         sampling_method: see `read_test_clip`.
         crops: 1, the centre, or 10, see `augmentation.ten_crops`.
+        windows: clips of each video, one from each of so many equal parts of it.
 
     Returns:
-        Dataset of {"clips": uint8 [b * crops, N, crop, crop, C], the crops of a video one after the other,
+        Dataset of {"clips": uint8 [b * crops, N, crop, crop, C], the clips of a video one after the other and so the
+        crops of a clip,
         "labels": int32 [b], "positions": int64 [b, N]}; the last batch may be smaller.
     """
     stored, labels = _stored(subset), _labels(subset)
 
     wanted = augmentation.ten_crops(crop_size) if crops == 10 else [augmentation.centre_crop(crop_size)]
 
-    def read(index: tf.Tensor) -> dict[str, tf.Tensor]:
-        clips, positions = _test_clips(stored[index], stream, num_frames, wanted, sampling_method)
+    def read(row: tf.Tensor) -> dict[str, tf.Tensor]:
+        index, window = row // windows, row % windows
+        clips, positions = _test_clips(stored[index], stream, num_frames, wanted, sampling_method, window, windows)
         return {"clips": tf.stack(clips), "labels": tf.gather(labels, index), "positions": positions}
 
     def fold(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         clips = batch["clips"]
         return batch | {"clips": tf.reshape(clips, [-1, *clips.shape[2:]])}
 
-    order = tf.data.Dataset.range(len(subset))
-    videos_in_turn = order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return videos_in_turn.batch(batch_size).map(fold).prefetch(tf.data.AUTOTUNE)
+    order = tf.data.Dataset.range(len(subset) * windows)
+    clips_in_turn = order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return clips_in_turn.batch(batch_size).map(fold).prefetch(tf.data.AUTOTUNE)
 
 
 def clip_spec(stream: str, num_frames: int, crop_size: int) -> tf.TensorSpec:
@@ -255,6 +259,12 @@ def read_test_clip(
     crop = augmentation.whole_images() if crop_size is None else augmentation.centre_crop(crop_size)
     clips, positions = _test_clips(videos.parsed(record), stream, num_frames, [crop], sampling_method)
     return clips[0], positions
+
+
+def stored_frames(subset: Subset, index: int) -> np.ndarray:
+    """All frames of one video as they are stored, uint8 [n, H, W, 3]."""
+    video = _stored(subset)[tf.constant(index, tf.int64)]
+    return video.clips("static", tf.range(video.num_frames), [augmentation.whole_images()])[0].numpy()
 
 
 def first_fields(stacks: np.ndarray) -> np.ndarray:
@@ -290,8 +300,14 @@ def _labels(subset: Subset) -> np.ndarray:
 
 
 def _test_clips(
-    video: videos.Video, stream: str, num_frames: int, crops: Sequence[augmentation.Crop], sampling_method: str
+    video: videos.Video,
+    stream: str,
+    num_frames: int,
+    crops: Sequence[augmentation.Crop],
+    sampling_method: str,
+    window: tf.Tensor | int = 0,
+    windows: int = 1,
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
     method = "release" if sampling_method == "release" else "uniform"
-    positions = sampling.sample_positions(video.num_frames, num_frames, method)
+    positions = sampling.sample_window(video.num_frames, num_frames, method, window, windows)
     return video.clips(stream, positions, crops), positions

@@ -43,6 +43,25 @@ def sample_positions(
     raise ValueError(f"`method` must be uniform, release or segments. Received: method={method!r}")
 
 
+def sample_window(num_frames: tf.Tensor, count: int, method: str, window: tf.Tensor, windows: int) -> tf.Tensor:
+    """Places `count` frames in one of `windows` equal, consecutive parts of a video.
+
+    Args:
+        num_frames: int64 scalar n, at least 1.
+        count: frames of the clip.
+        method: `uniform` or `release`, see `sample_positions`.
+        window: int64 scalar in [0, windows), which part.
+        windows: number of parts; where it exceeds n, parts share frames.
+
+    Returns:
+        int64 [count].
+    """
+    num_frames = tf.cast(num_frames, tf.int64)
+    start = window * num_frames // windows
+    size = tf.maximum((window + 1) * num_frames // windows - start, 1)
+    return start + sample_positions(size, count, method)
+
+
 def stack_fields(stack_starts: tf.Tensor, positions: tf.Tensor, num_fields: tf.Tensor) -> tf.Tensor:
     """The flow fields that make the 2L-channel stack of each position.
 

@@ -20,16 +20,17 @@ class Comparison:
     Attributes:
         difference: accuracy of the second minus that of the first, a fraction in [-1, 1].
         interval: bootstrap interval of `difference`.
-        only_first: videos that only the first has right.
-        only_second: videos that only the second has right.
-        p_value: of McNemar's exact test that both are right equally often; 1 where they never disagree.
+        only_first: videos that only the first has right (or more often).
+        only_second: videos that only the second has right (or more often).
+        p_value: of McNemar's exact test that both are right equally often; 1 where they never disagree; None where
+            values are means over several trainings, for which that test is not made.
     """
 
     difference: float
     interval: tuple[float, float]
     only_first: int
     only_second: int
-    p_value: float
+    p_value: float | None
 
 
 def bootstrap(
@@ -126,28 +127,29 @@ def compare(
     """Compares two variants by which videos they have right.
 
     Args:
-        first: bool [n].
-        second: bool [n], the same videos in the same order.
+        first: bool [n], or float [n] in [0, 1], the share of several trainings that have a video right.
+        second: the same of the second variant, the same videos in the same order.
         clusters: see `bootstrap`.
         level: of the interval.
 
     Raises:
         ValueError: the arrays differ in shape or are empty.
     """
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.shape != second.shape or first.ndim != 1 or not first.size:
         raise ValueError(
             "`first` and `second` must be about the same videos, at least one. "
             f"Received: first.shape={first.shape}, second.shape={second.shape}"
         )
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    differences = second.astype(float) - first.astype(float)
+    differences = second - first
+    only_first, only_second = int((differences < 0).sum()), int((differences > 0).sum())
+    is_single = np.isin([first, second], (0.0, 1.0)).all()
     return Comparison(
         difference=float(differences.mean()),
         interval=bootstrap(differences, clusters, level, bounds=(-1.0, 1.0)),
         only_first=only_first,
         only_second=only_second,
-        p_value=mcnemar(only_first, only_second),
+        p_value=mcnemar(only_first, only_second) if is_single else None,
     )
 
 
@@ -170,16 +172,18 @@ def _draw(rng: np.random.Generator, counts: np.ndarray, resamples: int) -> np.nd
 
 
 def _resampled_precision(rng: np.random.Generator, scores: np.ndarray, truth: np.ndarray, resamples: int) -> np.ndarray:
-    """The mean average precision of resampled videos, float [resamples]."""
+    """The mean average precision of resampled videos, float [resamples] or a little shorter."""
     occurring = np.flatnonzero(truth.any(axis=0))
     size = len(scores)
     step = max(1, _BATCH // size)
     parts = []
     for first in range(0, resamples, step):
         taken = _draw(rng, np.ones(size), min(step, resamples - first)).astype(np.float64)
-        by_class = [_weighted_precision(scores[:, j], truth[:, j], taken) for j in occurring]
-        # A class of which no video was drawn says nothing about this resample.
-        parts.append(np.nanmean(np.stack(by_class), axis=0))
+        by_class = np.stack([_weighted_precision(scores[:, j], truth[:, j], taken) for j in occurring])
+        # A class of which no video was drawn says nothing about this resample, nor does one without any class.
+        drawn = np.isfinite(by_class)
+        sums = np.where(drawn, by_class, 0.0).sum(axis=0)
+        parts.append((sums / np.maximum(drawn.sum(axis=0), 1))[drawn.any(axis=0)])
     return np.concatenate(parts)
 
 

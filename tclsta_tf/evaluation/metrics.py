@@ -54,15 +54,15 @@ def summarise(scores: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
     scores, truth = _check(scores, labels)
     occurring = np.flatnonzero(truth.any(axis=0))
     labelled = truth.any(axis=1)
+    precisions = per_class_precision(scores, truth)
     right = _is_right(scores, truth)
     ranking = np.argsort(-scores, axis=1, kind="stable")[:, :TOP_K]  # stable: ties as in argmax
     among_best = np.take_along_axis(truth, ranking, axis=1).any(axis=1)
-    precisions = [metrics.average_precision_score(truth[:, j], scores[:, j]) for j in occurring]
     return {
         "overall_accuracy": float(right[labelled].mean()),
         "mean_class_accuracy": float(np.mean([right[truth[:, j]].mean() for j in occurring])),
         "top5_accuracy": float(among_best[labelled].mean()),
-        "mean_average_precision": float(np.mean(precisions)),
+        "mean_average_precision": float(np.mean(list(precisions.values()))),
         "num_videos": len(scores),
     }
 
@@ -101,6 +101,21 @@ def per_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[int, floa
     scores, truth = _check(scores, labels)
     right = _is_right(scores, truth)
     return {int(j): float(right[truth[:, j]].mean()) for j in np.flatnonzero(truth.any(axis=0))}
+
+
+def per_class_precision(scores: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+    """Returns class index -> average precision, the class against the rest, for the classes that occur.
+
+    Args:
+        scores: float [n, C], finite.
+        labels: int [n] or bool [n, C], see `summarise`.
+
+    Raises:
+        ValueError: As `summarise`.
+    """
+    scores, truth = _check(scores, labels)
+    occurring = np.flatnonzero(truth.any(axis=0))
+    return {int(j): float(metrics.average_precision_score(truth[:, j], scores[:, j])) for j in occurring}
 
 
 def most_confused_pairs(confusion: np.ndarray, limit: int = 10) -> list[ConfusedPair]:

@@ -1,23 +1,26 @@
 """Opens the test part once and measures every variant that the run has trained."""
 
 import dataclasses
+import datetime
+import itertools
 import json
 import os
 import subprocess
+from typing import Any
 
 import numpy as np
 
 from tclsta_tf import config
-from tclsta_tf.data import features
-from tclsta_tf.evaluation import metrics
-from tclsta_tf.fusion import adaptive_weights, score_fusion
+from tclsta_tf.evaluation import intervals, metrics
 from tclsta_tf.models import two_stream
-from tclsta_tf.recipes import fusion, train_collaborative
+from tclsta_tf.recipes import extract, fusion, results, train_collaborative
 from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.recipes import scores as scores_lib
 from tfrecords_tools import manifest
 
 STREAM_ROWS = {"static": "frame", "motion": "flow"}
 _SUFFIX = {"none": "", "sa": "+SA", "ta": "+TA", "sta": "+STA"}
+_ROWS = (*STREAM_ROWS.values(), "two-stream")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,18 +28,34 @@ class Evaluation:
     """What the test part showed.
 
     Attributes:
+        videos: the test videos.
         scores: row name of metrics.json -> float [n, C].
-        labels: int [n], true classes.
+        network: outputs of the collaborative network, see `train_collaborative.run_network`.
         results: row name -> figures of merit.
+        intervals: row name -> metric -> ends of its 95 % interval.
+        comparisons: (row, row) -> how the second differs from the first.
         fusion_weights: float [C, 2], those of the final row: static, motion.
         final_row: name of the row of the whole method.
     """
 
+    videos: scores_lib.Videos
     scores: dict[str, np.ndarray]
-    labels: np.ndarray
+    network: dict[str, np.ndarray]
     results: dict[str, dict[str, float | int]]
+    intervals: dict[str, dict[str, tuple[float, float]]]
+    comparisons: dict[tuple[str, str], intervals.Comparison]
     fusion_weights: np.ndarray
     final_row: str
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes of the videos, as `metrics` takes them: int [n], or bool [n, C] where one has several or none."""
+        return self.videos.truth if self.is_multi_label else self.videos.labels
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a video has several classes or none, so that the measure is the mean average precision."""
+        return bool((self.videos.truth.sum(axis=1) != 1).any())
 
 
 def row_name(row: str, attention: str) -> str:
@@ -45,74 +64,135 @@ def row_name(row: str, attention: str) -> str:
 
 
 def evaluate(run: run_lib.Run) -> Evaluation:
-    """Measures all variants on the test part and writes `<workdir>/report/metrics.json`.
+    """Measures all variants on the test part; writes metrics.json and scores.npz to `<workdir>/report/`.
 
-    Fusion weights are learned from the validation part first, so nothing is chosen by what the test part shows.
+    Fusion is learned on videos of the training part first, so nothing is chosen by what the test part shows.
     """
     for part in config.PARTS:
         run.verify(part)
-    weights = fusion.learn_fusion(run)
-    scores, labels = test_scores(run, weights)
-    evaluation = Evaluation(
-        scores=scores,
-        labels=labels,
-        results={name: metrics.summarise(values, labels) for name, values in scores.items()},
-        fusion_weights=weights.get("heads", weights["streams"]),
-        final_row="TCLSTA" if "TCLSTA" in scores else f"{row_name('two-stream', run.config.stream.attention)}+CLN",
-    )
+    learned = fusion.learn_fusion(run)
+    with run_lib.open_test_part():
+        reads = _note_test_part_read(run)
+        evaluation = measure(run, learned)
+    run.report_dir.mkdir(parents=True, exist_ok=True)
+    saved = results.Scores(evaluation.videos, tuple(run.labels), evaluation.scores)
+    results.write_scores(run.report_dir, saved)
     values = {
         "dataset": run.manifest.dataset,
         "split": run.config.data.split,
+        "seed": run.config.device.seed,
         "num_classes": len(run.labels),
-        "num_test_videos": len(labels),
+        "num_test_videos": len(evaluation.videos),
+        "protocol": scores_lib.protocol(run),
         "git_revision": git_revision(),
+        "inputs": inputs_digest(run),
+        "test_part_reads": reads,
         "flags": run.config.to_json(),
         "results": evaluation.results,
+        "intervals": evaluation.intervals,
+        "comparisons": comparisons_to_json(evaluation.comparisons),
         "fusion_weights": {
             label: pair.tolist() for label, pair in zip(run.labels, evaluation.fusion_weights, strict=True)
         },
-        "speed": _speed(run),
+        "fusion": learned.to_json(),
+        "speed": speed(run),
     }
-    run.report_dir.mkdir(parents=True, exist_ok=True)
-    manifest.write_atomically(run.report_dir / "metrics.json", json.dumps(values, indent=1) + "\n")
+    results.write_metrics(run.report_dir, values)
     return evaluation
 
 
-def test_scores(run: run_lib.Run, weights: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Scores of every variant for every test video.
+def comparisons_to_json(comparisons: dict[tuple[str, str], intervals.Comparison]) -> list[dict[str, Any]]:
+    """Comparisons as they stand in metrics.json."""
+    return [
+        {"first": first, "second": second, **dataclasses.asdict(found)}
+        for (first, second), found in comparisons.items()
+    ]
+
+
+def measure(run: run_lib.Run, learned: fusion.Fusion) -> Evaluation:
+    """Scores every variant on every test video; the test part must be open.
 
     Args:
-        run: trained, with features of the test part.
-        weights: from `fusion.learn_fusion`.
-
-    Returns:
-        Row name of metrics.json -> float [n, C], and the true classes int [n].
+        run: trained.
+        learned: from `fusion.learn_fusion`.
     """
     scores: dict[str, np.ndarray] = {}
     for attention in config.ATTENTION_VARIANTS:
         variant = run.variant(attention)
-        files = {stream: variant.feature_file(stream, run_lib.TEST) for stream in config.STREAMS}
-        if not all(file.exists() for file in files.values()):
+        if not all(variant.model_file(stream).exists() for stream in config.STREAMS):
             continue
-        read = {stream: features.read(file) for stream, file in files.items()}
         for stream, row in STREAM_ROWS.items():
-            scores[row_name(row, attention)] = read[stream]["scores"]
-        late = score_fusion.late_fusion(read["static"]["scores"], read["motion"]["scores"])
-        scores[row_name("two-stream", attention)] = late
-        if variant is run:
-            labels, static, motion = read["static"]["labels"], read["static"]["scores"], read["motion"]["scores"]
-    full = row_name("two-stream", run.config.stream.attention)
-    adaptive = adaptive_weights.fuse_adaptive(static, motion, weights["streams"])
-    collaborative = train_collaborative.run_network(run, run_lib.TEST)
-    scores[f"{full}+CLN"] = np.asarray(two_stream.merged_scores(collaborative))
-    scores[f"{full}+AWL"] = adaptive
-    if "heads" in weights:
-        heads = (collaborative["static_scores"], collaborative["motion_scores"])
-        both = adaptive_weights.fuse_adaptive(*heads, weights["heads"])
-        scores[f"{full}+CLN+AWL"] = scores["TCLSTA"] = both
-    scores["fusion/late"] = scores[full]
-    scores["fusion/awl"] = adaptive
-    return scores, labels
+            extract.extract(variant, stream, (run_lib.TEST,))
+            scores[row_name(row, attention)] = scores_lib.stream_scores(variant, stream, run_lib.TEST)
+        pair = [scores[row_name(row, attention)] for row in STREAM_ROWS.values()]
+        scores[row_name("two-stream", attention)] = np.mean(pair, axis=0)
+    attention = run.config.stream.attention
+    full = row_name("two-stream", attention)
+    network = train_collaborative.run_network(run, run_lib.TEST)
+    scores[f"{full}+CLN"] = np.asarray(two_stream.merged_scores(network))
+    streams = [scores[row_name(row, attention)] for row in STREAM_ROWS.values()]
+    fused = fusion.fuse_streams(run, learned, *streams)
+    scores[f"{full}+AWL"] = fused["fusion/awl"]
+    if learned.heads is not None:
+        scores[f"{full}+CLN+AWL"] = scores["TCLSTA"] = fusion.fuse_heads(learned, network)
+    scores.update(fused)
+    videos = scores_lib.videos(run, run_lib.TEST)
+    measured = Evaluation(
+        videos=videos,
+        scores=scores,
+        network=network,
+        results={},
+        intervals={},
+        comparisons={},
+        fusion_weights=learned.final_weights,
+        final_row="TCLSTA" if "TCLSTA" in scores else f"{full}+CLN",
+    )
+    labels = measured.labels
+    return dataclasses.replace(
+        measured,
+        results={name: metrics.summarise(values, labels) for name, values in scores.items()},
+        intervals={name: intervals.bootstrap_metrics(values, labels) for name, values in scores.items()},
+        comparisons=_compare(scores, labels, full),
+    )
+
+
+def _compare(
+    scores: dict[str, np.ndarray], labels: np.ndarray, full: str
+) -> dict[tuple[str, str], intervals.Comparison]:
+    """Compares what the paper's tables claim: each part with what it is added to, each fusion with late fusion."""
+    pairs = [
+        *((row_name(row, a), row_name(row, b)) for row in _ROWS for a, b in itertools.combinations(_SUFFIX, 2)
+          if (a, b) != ("sa", "ta")),
+        *((row + full.removeprefix("two-stream"), full) for row in STREAM_ROWS.values()),
+        *((full, full + part) for part in ("+CLN", "+AWL", "+CLN+AWL")),
+        *(("fusion/late", name) for name in scores if name.startswith("fusion/") and name != "fusion/late"),
+    ]  # fmt: skip
+    right = {name: metrics.is_right(values, labels) for name, values in scores.items()}
+    return {
+        (first, second): intervals.compare(right[first], right[second])
+        for first, second in pairs
+        if first in scores and second in scores
+    }
+
+
+def inputs_digest(run: run_lib.Run) -> str:
+    """Tells whether an evaluation would say the same again: a hash of models, settings, records and code."""
+    variants = [run.variant(attention) for attention in config.ATTENTION_VARIANTS]
+    files = [variant.model_file(stream) for variant in variants for stream in config.STREAMS]
+    files.append(run.model_file("collaborative"))
+    settings = {"config": run.config.to_json(), "shards": [shard.sha256 for shard in run.manifest.shards]}
+    pieces = (file.read_bytes() if file.exists() else b"" for file in files)
+    return run_lib.digest([json.dumps(settings).encode(), git_revision().encode(), *pieces])
+
+
+def _note_test_part_read(run: run_lib.Run) -> int:
+    """Adds a line to `<workdir>/test_part_reads.txt`; returns how many there are."""
+    file = run.workdir / "test_part_reads.txt"
+    lines = file.read_text(encoding="utf-8") if file.exists() else ""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    lines += f"{now} evaluate, code revision {git_revision()}\n"
+    manifest.write_atomically(file, lines)
+    return lines.count("\n")
 
 
 def git_revision() -> str:
@@ -125,6 +205,10 @@ def git_revision() -> str:
         return "unknown"
 
 
-def _speed(run: run_lib.Run) -> dict[str, object]:
-    file = run.workdir / "timing.json"
-    return {"seconds": json.loads(file.read_text())} if file.exists() else {}
+def speed(run: run_lib.Run) -> dict[str, Any]:
+    """Seconds that each step took, and frames per second of each part where they were measured."""
+    found = {}
+    for name, file in (("seconds", "timing.json"), ("frames_per_second", "speed.json")):
+        if (run.workdir / file).exists():
+            found[name] = json.loads((run.workdir / file).read_text())
+    return found

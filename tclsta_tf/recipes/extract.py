@@ -30,7 +30,7 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     infer = parts.make_inference(run, stream, parts.load(run, stream), run.config.data.test_frames, features.OUTPUTS)
     for role in missing:
         subset = run.subset(role)
-        ids = [video.id for video in subset.videos]
+        ids = [video.id for video in subset.videos for _ in range(run.clips(role))]
         batches = _outputs(run, infer, stream, role) if ids else ()
         with run.explaining_damage():
             features.write(run.feature_file(stream, role), ids, batches)
@@ -38,11 +38,12 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
 
 def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
-    progress = summaries.Progress(f"features {stream} {role}", len(subset))
+    windows = run.clips(role)
+    progress = summaries.Progress(f"features {stream} {role}", len(subset) * windows)
     done = 0
-    videos = max(1, _BATCH // data.test_crops)
+    clips = max(1, _BATCH // data.test_crops)
     for batch in pipeline.video_batches(
-        subset, stream, data.test_frames, data.crop_size, videos, data.sampling, data.test_crops
+        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, data.test_crops, windows
     ):
         outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
         yield features.average_crops(outputs, data.test_crops) | {

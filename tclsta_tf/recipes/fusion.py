@@ -1,51 +1,205 @@
-"""Learns the per-class fusion weights of a run, on the validation part; the test part is not opened here."""
+"""Learns how a run fuses its streams, on videos of the training part; the test part is closed here."""
 
+import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 
+from tclsta_tf import config
 from tclsta_tf.data import features
-from tclsta_tf.fusion import adaptive_weights
+from tclsta_tf.fusion import adaptive_weights, cross_validation, early_svm, multiple_kernel, score_fusion
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.recipes import train_collaborative
+from tclsta_tf.recipes import scores, train_collaborative
 from tfrecords_tools import manifest
 
 
-def learn_fusion(run: run_lib.Run) -> dict[str, np.ndarray]:
-    """Fits the weights of the two streams and of the collaborative network's two heads, and saves them.
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Scores that fusion is learned on.
 
-    Where the validation part is empty, the weights are fitted on the training part, as the paper's letter has it.
+    Attributes:
+        source: where they come from, as `config.FusionConfig.awl_scores`.
+        videos: whose they are.
+        streams: `static` and `motion` -> float [n, C].
+        heads: the same of the collaborative network's two heads; empty for the release network, which has one.
+    """
+
+    source: str
+    videos: scores.Videos
+    streams: dict[str, np.ndarray]
+    heads: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fusion:
+    """What was learned.
+
+    Attributes:
+        source: where the scores came from that it was learned on.
+        num_videos: of how many videos they were.
+        streams: method of `adaptive_weights.METHODS` -> weights of the streams, float64 [C, 2].
+        heads: weights of the network's heads by the method of the run, float64 [C, 2]; None for the release network.
+        settings: name of each pair of weights -> the settings that were chosen for it.
+        method: the method of the run.
+        late: best weights of static and motion for all classes alike.
+        early: support vector machine on the features of both streams.
+        kernels: multiple kernel learning on the scores of both streams.
+    """
+
+    source: str
+    num_videos: int
+    streams: dict[str, np.ndarray]
+    heads: np.ndarray | None
+    settings: dict[str, cross_validation.AdaptiveSettings]
+    method: str
+    late: tuple[float, float]
+    early: early_svm.EarlySVM
+    kernels: multiple_kernel.MultipleKernelSVM
+
+    @property
+    def final_weights(self) -> np.ndarray:
+        """Weights of the final row: of the heads where there are two, else of the streams."""
+        return self.streams[self.method] if self.heads is None else self.heads
+
+    def to_json(self) -> dict[str, Any]:
+        """What a reader wants to know, in plain values."""
+        kernel_weights = self.kernels.kernel_weights.mean(axis=0)
+        return {
+            "fitted_on": self.source,
+            "videos": self.num_videos,
+            "method": self.method,
+            "settings": {name: dataclasses.asdict(chosen) for name, chosen in self.settings.items()},
+            "late_grid": list(self.late),
+            "svm_c": self.early.cost,
+            "mkl_kernel_weights": dict(zip(self.kernels.kernel_names, kernel_weights.tolist(), strict=True)),
+        }
+
+
+def learn_fusion(run: run_lib.Run) -> Fusion:
+    """Learns every fusion and saves the weights that serving needs to `<workdir>/fusion.json`.
+
+    Where the validation part is empty, it learns on the training part, as the paper's letter has it.
+    """
+    samples = read_samples(run)
+    settings = run.config.fusion
+    chosen, weights = {}, {}
+    for method in adaptive_weights.METHODS:
+        weights[method], chosen[f"streams/{method}"] = _fit(run, samples.streams, samples.videos, method)
+    heads = None
+    if samples.heads:
+        heads, chosen[f"heads/{settings.awl}"] = _fit(run, samples.heads, samples.videos, settings.awl)
+    pair, labels = [samples.streams[stream] for stream in config.STREAMS], samples.videos.labels
+    learned = Fusion(
+        source=samples.source,
+        num_videos=len(samples.videos),
+        streams=weights,
+        heads=heads,
+        settings=chosen,
+        method=settings.awl,
+        late=cross_validation.choose_late_weights(*pair, labels),
+        early=_fit_early(run),
+        kernels=multiple_kernel.fit_multiple_kernels(
+            *pair, labels, norm=settings.mkl_norm, cost=settings.mkl_c, seed=run.config.device.seed
+        ),
+    )
+    values = {"labels": list(run.labels), **learned.to_json(), "streams": weights[settings.awl].tolist()}
+    if heads is not None:
+        values["heads"] = heads.tolist()
+    manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
+    return learned
+
+
+def read_samples(run: run_lib.Run) -> Samples:
+    """The scores that fusion is learned on."""
+    source = run.config.fusion.awl_scores
+    if source == "kfold":
+        parts = [_samples_of(fold, run_lib.VALIDATION, source) for fold in run.folds()]
+        names = [field.name for field in dataclasses.fields(scores.Videos)]
+        return Samples(
+            source,
+            scores.Videos(**{name: np.concatenate([getattr(part.videos, name) for part in parts]) for name in names}),
+            _concatenate([part.streams for part in parts]),
+            _concatenate([part.heads for part in parts]),
+        )
+    if source == "validation" and len(run.subset(run_lib.VALIDATION)):
+        return _samples_of(run, run_lib.VALIDATION, source)
+    return _samples_of(run, run_lib.TRAIN, "train")
+
+
+def _samples_of(run: run_lib.Run, role: str, source: str) -> Samples:
+    network = train_collaborative.run_network(run, role)
+    heads = {stream: network[f"{stream}_scores"] for stream in config.STREAMS if f"{stream}_scores" in network}
+    streams = {stream: scores.stream_scores(run, stream, role) for stream in config.STREAMS}
+    return Samples(source, scores.videos(run, role), streams, heads)
+
+
+def _concatenate(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _fit(
+    run: run_lib.Run, pair: dict[str, np.ndarray], videos: scores.Videos, method: str
+) -> tuple[np.ndarray, cross_validation.AdaptiveSettings]:
+    settings = run.config.fusion
+    labelled = pair["static"], pair["motion"], videos.labels
+    chosen = cross_validation.choose_adaptive(
+        *labelled,
+        groups=videos.groups,
+        method=method,
+        trade_offs=settings.awl_lambda,
+        floors=settings.awl_floor,
+        strengths=settings.awl_strength,
+        folds=settings.awl_folds,
+        seed=run.config.device.seed,
+    )
+    return chosen.fit(*labelled), chosen
+
+
+def _fit_early(run: run_lib.Run) -> early_svm.EarlySVM:
+    """Fits on the features of the videos that the streams were trained on; C, if open, on the held-out ones."""
+    train, held_out = (
+        (*read_attended(run, role), scores.videos(run, role).labels) for role in (run_lib.TRAIN, run_lib.VALIDATION)
+    )
+    candidates = run.config.fusion.svm_c
+    return early_svm.fit_early(
+        *train,
+        num_classes=len(run.labels),
+        costs=candidates,
+        held_out=held_out if len(held_out[-1]) and len(candidates) > 1 else None,
+        seed=run.config.device.seed,
+    )
+
+
+def read_attended(run: run_lib.Run, role: str) -> tuple[np.ndarray, ...]:
+    """Features of both streams for every video of a role, averaged with their attention: float32 [n, D] each."""
+    return tuple(features.read_attended(run.feature_file(stream, role), run.clips(role)) for stream in config.STREAMS)
+
+
+def fuse_streams(run: run_lib.Run, learned: Fusion, static: np.ndarray, motion: np.ndarray) -> dict[str, np.ndarray]:
+    """Every fusion of the two streams of the test part, which must be open.
+
+    Args:
+        run: trained.
+        learned: from `learn_fusion`.
+        static: float [n, C].
+        motion: float [n, C].
 
     Returns:
-        {"streams": float64 [C, 2], "heads": float64 [C, 2]}; no "heads" for the release network, which has one.
+        Row name of metrics.json, `fusion/...`, -> float [n, C].
     """
-    streams = {stream: features.read(run.feature_file(stream, run_lib.VALIDATION)) for stream in ("static", "motion")}
-    role = run_lib.VALIDATION if len(streams["static"]["labels"]) else run_lib.TRAIN
-    if role == run_lib.TRAIN:
-        streams = {stream: features.read(run.feature_file(stream, role)) for stream in streams}
-    static, motion = streams["static"], streams["motion"]
-    heads = train_collaborative.run_network(run, role)
-    weights = {"streams": _fit(run, static["scores"], motion["scores"], static["labels"])}
-    if "static_scores" in heads:
-        weights["heads"] = _fit(run, heads["static_scores"], heads["motion_scores"], heads["labels"])
-    values = {
-        "labels": list(run.labels),
-        "fitted_on": role,
-        "videos": len(static["labels"]),
-        **{name: pairs.tolist() for name, pairs in weights.items()},
-    }
-    manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
-    return weights
+    fused = {"fusion/late": score_fusion.late_fusion(static, motion)}
+    for text, ratio in run.config.fusion.late_ratios().items():
+        fused[f"fusion/late-{text}"] = score_fusion.late_fusion(static, motion, ratio)
+    fused["fusion/late-grid"] = score_fusion.late_fusion(static, motion, learned.late)
+    fused["fusion/early"] = learned.early.scores(*read_attended(run, run_lib.TEST))
+    fused["fusion/mkl"] = learned.kernels.scores(static, motion)
+    for method, weights in learned.streams.items():
+        name = "fusion/awl" if method == learned.method else f"fusion/awl-{method}"
+        fused[name] = adaptive_weights.fuse_adaptive(static, motion, weights)
+    return fused
 
 
-def _fit(run: run_lib.Run, static: np.ndarray, motion: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    settings = run.config.fusion
-    return adaptive_weights.fit_adaptive_weights(
-        static,
-        motion,
-        labels,
-        method=settings.awl,
-        trade_off=settings.awl_lambda,
-        floor=settings.awl_floor,
-        strength=settings.awl_strength,
-    )
+def fuse_heads(learned: Fusion, network: dict[str, np.ndarray]) -> np.ndarray:
+    """The whole method: the collaborative network's two heads fused by Eq. (14), float [n, C]."""
+    return adaptive_weights.fuse_adaptive(network["static_scores"], network["motion_scores"], learned.heads)

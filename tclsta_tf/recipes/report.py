@@ -1,150 +1,273 @@
-"""Turns an evaluation into what people look at: the table, the pictures, the page."""
+"""Turns evaluations into what people look at: tables, pictures, the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tclsta_tf import config
-from tclsta_tf.data import features, pipeline
 from tclsta_tf.evaluation import metrics
-from tclsta_tf.recipes import evaluate, train_collaborative
+from tclsta_tf.recipes import compare, evaluate, pictures, protocol, results, scores
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.reports import attention_figure, figures, html, tables
+from tclsta_tf.reports import explorers, html, tables
+from tclsta_tf.training import summaries
 from tfrecords_tools import storage
 
-_PICTURED_VIDEOS = 4
+_NOTES = {"static": "static stream", "motion": "motion stream"}
 
 
-def evaluate_and_report(run: run_lib.Run) -> str:
-    """Evaluates the run, writes metrics.json, index.html and the pictures, and returns the table as text."""
+def evaluate_and_report(run: run_lib.Run, keep_equal: bool = False) -> str:
+    """Evaluates the run and writes metrics.json, scores.npz, index.html, tables and pictures to `<workdir>/report`.
+
+    Args:
+        run: trained.
+        keep_equal: where the report was made of the very same models, settings and code, leave it.
+
+    Returns:
+        The tables as text.
+    """
+    tables_file = run.report_dir / "tables.txt"
+    if keep_equal and tables_file.exists():
+        if results.read_metrics(run.report_dir).get("inputs") == evaluate.inputs_digest(run):
+            return tables_file.read_text(encoding="utf-8").rstrip()
     evaluation = evaluate.evaluate(run)
-    final = evaluation.final_row
-    confusion = metrics.confusion_matrix(evaluation.scores[final], evaluation.labels)
-    full = evaluate.row_name("two-stream", run.config.stream.attention)
-    report = html.Report(
-        title=f"TCLSTA on {run.manifest.dataset}, split {run.config.data.split}",
-        subtitle=f"{len(evaluation.labels)} test videos, {len(run.labels)} classes",
-        headlines=[
-            _headline(evaluation, final, "the whole method"),
-            _headline(evaluation, full, "mean of both streams"),
-            *(
-                _headline(evaluation, evaluate.row_name(row, run.config.stream.attention), f"{stream} stream")
-                for stream, row in evaluate.STREAM_ROWS.items()
-            ),
-        ],  # fmt: skip
-        results=evaluation.results,
+    with run_lib.open_test_part():
+        page, further = _page(run, evaluation)
+    return _write(run.report_dir, page, further, _tables(run, evaluation))
+
+
+def report_members(run: run_lib.Run, members: protocol.Members) -> str:
+    """Writes the common report of an experiment to `<workdir>/report`; its members must be evaluated.
+
+    Returns:
+        The tables as text.
+    """
+    common = protocol.combine(members)
+    first = next(iter(members.runs.values()))
+    saved = next(iter(common.saved.values()))
+    is_multi_label = bool((common.videos.truth.sum(axis=1) != 1).any())
+    shown = _shown(common.results, is_multi_label)
+    what = _describe_members(members)
+    caption = f"{first.manifest.dataset}, {what}; ± is the standard deviation over {_spread(members)}"
+    overview = tables.accuracy_table(shown, common.deviations, caption=caption, intervals=common.intervals)
+    made = {
+        "results": overview,
+        **_paper_tables(shown, first.manifest.dataset, common.intervals, common.deviations, {}),
+        "members": _members_table(members, common),
+        "comparisons": compare.comparison_table(common.comparisons),
+    }
+    final = "TCLSTA" if "TCLSTA" in common.results else list(common.results)[-1]
+    confusion = metrics.confusion_matrix(common.scores[final], common.videos.truth)
+    weights = np.mean([list(of["fusion_weights"].values()) for of in common.saved.values()], axis=0)
+    evaluation = evaluate.Evaluation(
+        videos=common.videos,
+        scores=common.scores,
+        network={},
+        results=common.results,
+        intervals=common.intervals,
+        comparisons=common.comparisons,
+        fusion_weights=weights,
+        final_row=final,
+    )
+    classes = pictures.class_rows(first, evaluation)
+    page = html.Report(
+        title=f"TCLSTA on {first.manifest.dataset}, {what}",
+        subtitle=f"{len(common.videos)} test videos in all, {len(first.labels)} classes. {_protocol_text(saved)}",
+        headlines=_headlines(first, evaluation),
+        tables=list(made.values()),
         best=final,
-        confused=[
-            (run.labels[pair.true_class], run.labels[pair.predicted_class], pair.count, pair.share)
-            for pair in metrics.most_confused_pairs(confusion)
-        ],
-        sections=[
-            html.Section("Classes", pictures=_class_pictures(run, evaluation, confusion)),
-            html.Section(
-                "Attention",
-                text=(
-                    f"The first test video of each of {_PICTURED_VIDEOS} classes, spread evenly over the class list: "
-                    "right or wrong, none is chosen by eye."
-                ),
-                pictures=_attention_pictures(run, evaluation.scores[final]),
-            ),
-        ],
-        configuration={
-            f"{group}.{name}": value for group, values in run.config.to_json().items() for name, value in values.items()
-        },
+        confusion=explorers.Confusion(first.labels, confusion),
+        confused=_confused(first, confusion),
+        classes=classes,
+        measure=_measure(evaluation),
+        sections=[html.Section("Classes", pictures=pictures.class_charts(classes, confusion)[1:])],
+        configuration=_configuration(run),
         footer=f"code revision {evaluate.git_revision()}",
     )
-    for section in report.sections:
-        for picture in section.pictures:
-            _write(run.report_dir / f"{_file_name(picture.title)}.png", picture.png)
-    _write(run.report_dir / "index.html", html.render(report).encode())
-    caption = f"{run.manifest.dataset}, split {run.config.data.split}: {len(evaluation.labels)} test videos"
-    return tables.accuracy_table(evaluation.results, caption=caption).to_text().rstrip()
+    values = {
+        "dataset": first.manifest.dataset,
+        "splits": members.all_splits,
+        "seeds": members.all_seeds,
+        "members": [str(of.workdir.relative_to(run.workdir)) for of in members.runs.values()],
+        "num_classes": len(first.labels),
+        "num_test_videos": len(common.videos),
+        "protocol": saved["protocol"],
+        "git_revision": evaluate.git_revision(),
+        "flags": run.config.to_json(),
+        "results": common.results,
+        "deviations": common.deviations,
+        "intervals": common.intervals,
+        "comparisons": evaluate.comparisons_to_json(common.comparisons),
+        "fusion_weights": dict(zip(first.labels, weights.tolist(), strict=True)),
+    }
+    run.report_dir.mkdir(parents=True, exist_ok=True)
+    results.write_metrics(run.report_dir, values)
+    return _write(run.report_dir, page, [], made)
 
 
-def _headline(evaluation: evaluate.Evaluation, row: str, note: str) -> html.Headline:
-    accuracy = evaluation.results[row]["overall_accuracy"]
-    return html.Headline(label=row, value=f"{100 * accuracy:.1f} %", note=note)
+def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Report, list[html.Picture]]:
+    """The page of one run, and further pictures that are written beside it only."""
+    confusion = metrics.confusion_matrix(evaluation.scores[evaluation.final_row], evaluation.labels)
+    classes = pictures.class_rows(run, evaluation)
+    charts = pictures.class_charts(classes, confusion)
+    page = html.Report(
+        title=f"TCLSTA on {run.manifest.dataset}, split {run.config.data.split}",
+        subtitle=(
+            f"{len(evaluation.videos)} test videos, {len(run.labels)} classes. "
+            f"{scores.describe_protocol(scores.protocol(run))}"
+        ),
+        headlines=_headlines(run, evaluation),
+        results=_shown(evaluation.results, evaluation.is_multi_label),
+        intervals=evaluation.intervals,
+        tables=list(_tables(run, evaluation).values())[1:],
+        best=evaluation.final_row,
+        confusion=explorers.Confusion(run.labels, confusion),
+        confused=_confused(run, confusion),
+        classes=classes,
+        measure=_measure(evaluation),
+        examples=pictures.examples(run, evaluation),
+        sections=[
+            html.Section("Attention", text=pictures.attention_rule(), pictures=pictures.attention(run, evaluation)),
+            html.Section("Classes", pictures=charts[1:]),
+            html.Section("Training", pictures=pictures.training_curves(run)),
+        ],
+        configuration=_configuration(run),
+        footer=f"code revision {evaluate.git_revision()}",
+    )
+    return page, charts[:1]
 
 
-def _class_pictures(run: run_lib.Run, evaluation: evaluate.Evaluation, confusion: np.ndarray) -> list[html.Picture]:
+def _tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, tables.Table]:
+    """Name of a file -> table; the first holds every row."""
+    dataset = run.manifest.dataset
+    shown = _shown(evaluation.results, evaluation.is_multi_label)
+    caption = f"{dataset}, split {run.config.data.split}: {len(evaluation.videos)} test videos"
+    speed = evaluate.speed(run).get("frames_per_second", {})
+    return {
+        "results": tables.accuracy_table(shown, caption=caption),
+        **_paper_tables(shown, dataset, evaluation.intervals, None, speed),
+        "comparisons": compare.comparison_table(evaluation.comparisons),
+    }
+
+
+def _paper_tables(
+    shown: Mapping[str, Mapping[str, float | int]],
+    dataset: str,
+    ends: Mapping[str, Mapping[str, tuple[float, float]]],
+    deviations: Mapping[str, Mapping[str, float]] | None,
+    speed: Mapping[str, float],
+) -> dict[str, tables.Table]:
+    made = tables.paper_tables(shown, dataset, ends, deviations, speed)
+    return {table.caption.split(":")[0].lower().replace(" ", "_"): table for table in made}
+
+
+def _shown(found: Mapping[str, dict[str, float | int]], is_multi_label: bool) -> dict[str, dict[str, float | int]]:
+    """The measures that tables show: where videos have several classes or none, the mean average precision."""
+    names = (*tables.MULTI_LABEL_METRICS, "num_videos") if is_multi_label else (*tables.METRICS, "num_videos")
+    return {row: {name: values[name] for name in names} for row, values in found.items()}
+
+
+def _measure(evaluation: evaluate.Evaluation) -> str:
+    return "average precision" if evaluation.is_multi_label else "accuracy"
+
+
+def _headlines(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[html.Headline]:
     attention = run.config.stream.attention
-    rows = {"static": "frame", "motion": "flow"}
-    scored = {name: evaluation.scores[evaluate.row_name(row, attention)] for name, row in rows.items()}
-    scored["fused"] = evaluation.scores[evaluation.final_row]
-    accuracies = {name: metrics.per_class_accuracy(scores, evaluation.labels) for name, scores in scored.items()}
-    present = sorted(accuracies["fused"])
-    labels = [run.labels[index] for index in present]
-    bars = {name: [values[index] for index in present] for name, values in accuracies.items()}
+    metric = "mean_average_precision" if evaluation.is_multi_label else "overall_accuracy"
+    rows = {
+        evaluation.final_row: "the whole method",
+        evaluate.row_name("two-stream", attention): "mean of both streams",
+        **{evaluate.row_name(row, attention): _NOTES[stream] for stream, row in evaluate.STREAM_ROWS.items()},
+    }
+    shown = []
+    for row, note in rows.items():
+        ends = evaluation.intervals.get(row, {}).get(metric)
+        interval = f"; 95 % interval {100 * ends[0]:.1f} to {100 * ends[1]:.1f} %" if ends else ""
+        shown.append(html.Headline(row, f"{100 * evaluation.results[row][metric]:.1f} %", note + interval))
+    return shown
+
+
+def _confused(run: run_lib.Run, confusion: np.ndarray) -> list[tuple[str, str, int, float]]:
     return [
-        html.Picture(
-            "Confusion matrix",
-            figures.to_png(figures.confusion_matrix(confusion, run.labels)),
-            alt=f"Confusion matrix of {len(run.labels)} classes; {confusion.trace()} of {confusion.sum()} are right.",
-            caption="Rows are true classes, columns predicted ones.",
-        ),
-        html.Picture(
-            "Accuracy per class",
-            figures.to_png(figures.per_class_accuracy(labels, bars)),
-            alt="Dots for each class's accuracy by the static stream, the motion stream and both together.",
-        ),
-        html.Picture(
-            "Fusion weights",
-            figures.to_png(figures.fusion_weights(run.labels, evaluation.fusion_weights)),
-            alt="Bars of the weight that each class gives to the static and to the motion stream.",
-            caption="Learned on the validation part (Eq. 13).",
-        ),
+        (run.labels[pair.true_class], run.labels[pair.predicted_class], pair.count, pair.share)
+        for pair in metrics.most_confused_pairs(confusion)
     ]
 
 
-def _attention_pictures(run: run_lib.Run, scores: np.ndarray) -> list[html.Picture]:
-    """Fig. 7 for a few test videos, chosen by rule: the first of each of evenly spaced classes."""
-    streams = {stream: features.read(run.feature_file(stream, run_lib.TEST)) for stream in config.STREAMS}
-    network = train_collaborative.run_network(run, run_lib.TEST)
-    labels, ids = streams["static"]["labels"], streams["static"]["ids"]
-    classes = np.unique(labels)
-    wanted = classes[np.linspace(0, len(classes) - 1, min(_PICTURED_VIDEOS, len(classes))).round().astype(int)]
-    pictures = []
-    for row in [int(np.flatnonzero(labels == wanted_class)[0]) for wanted_class in wanted]:
-        frames, fields = _clip(run, ids[row])
-        video = attention_figure.VideoAttention(
-            frames=frames,
-            flow=fields,
-            **{f"{name}_attention": values["spatial_attention"][row] for name, values in streams.items()},
-            **{f"{name}_temporal": values["temporal_attention"][row] for name, values in streams.items()},
-            **{f"{name}_collaborative": network[f"{name}_weights"][row] for name in streams},
-            title=str(ids[row]),
-            true_label=run.labels[labels[row]],
-            predicted_label=run.labels[int(scores[row].argmax())],
-        )
-        pictures.append(
-            html.Picture(
-                f"Attention, {run.labels[labels[row]]}",
-                figures.to_png(attention_figure.draw(video), dpi=100),
-                alt=(
-                    f"Frames and optical flow of {ids[row]} with heat maps of the spatial attention and, below, the "
-                    f"weights over time. True class {video.true_label}, predicted {video.predicted_label}."
-                ),
-                wide=True,
-            )
-        )
-    return pictures
+def _configuration(run: run_lib.Run) -> dict[str, object]:
+    return {
+        f"{group}.{name}": value for group, values in run.config.to_json().items() for name, value in values.items()
+    }
 
 
-def _clip(run: run_lib.Run, video_id: str) -> tuple[np.ndarray, np.ndarray]:
-    """What the streams saw of a test video: frames uint8 [N, S, S, 3] and flow float32 [N, S, S, 2] in pixels."""
-    data = run.config.data
-    shards = run.manifest.shards_for(data.split, run_lib.TEST)
-    subset = pipeline.select(shards, {video_id})
-    clips = {}
-    for stream in config.STREAMS:
-        batches = pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, 1, data.sampling)
-        clips[stream] = next(iter(batches))["clips"][0].numpy()
-    return clips["static"], pipeline.first_fields(clips["motion"])
+def _describe_members(members: protocol.Members) -> str:
+    splits, seeds = members.all_splits, members.all_seeds
+    if members.by_group:
+        what = f"{len(splits)} groups left out in turn" if len(splits) > 1 else f"group {splits[0]} left out"
+    else:
+        what = f"splits {', '.join(splits)}" if len(splits) > 1 else f"split {splits[0]}"
+    return f"{what}, {len(seeds)} seeds" if len(seeds) > 1 else what
+
+
+def _spread(members: protocol.Members) -> str:
+    return f"{len(members.all_seeds)} seeds" if len(members.all_seeds) > 1 else f"{len(members.all_splits)} splits"
+
+
+def _protocol_text(saved: Mapping[str, Any]) -> str:
+    return scores.describe_protocol(saved["protocol"])
+
+
+def _members_table(members: protocol.Members, common: protocol.Common) -> tables.Table:
+    rows = list(common.results)
+    lines = tuple(
+        (
+            split,
+            str(seed),
+            *(f"{100 * common.saved[split, seed]['results'][row]['overall_accuracy']:.1f}" for row in rows),
+        )
+        for split, seed in members.runs
+    )
+    caption = "Overall accuracy of each run, percent"
+    return tables.Table(("split", "seed", *rows), lines, caption=caption, text_columns=2)
+
+
+def _write(
+    folder: storage.AnyPath,
+    page: html.Report,
+    further: Sequence[html.Picture],
+    made: Mapping[str, tables.Table],
+) -> str:
+    """Writes page, pictures, tables and TensorBoard's events; returns the tables as text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = [*further, *(picture for section in page.sections for picture in section.pictures)]
+    for picture in shown:
+        _write_file(folder / f"{_file_name(picture.title)}.png", picture.png)
+    _write_events(folder, page, shown)
+    _write_file(folder / "index.html", html.render(page).encode())
+    for name, table in made.items():
+        _write_file(folder / f"{name}.csv", table.to_csv().encode())
+    _write_file(folder / "tables.md", "\n".join(table.to_markdown() for table in made.values()).encode())
+    text = "\n".join(table.to_text() for table in made.values())
+    _write_file(folder / "tables.txt", text.encode())  # last: what a later run looks for
+    return text.rstrip()
+
+
+def _write_events(folder: storage.AnyPath, page: html.Report, shown: Sequence[html.Picture]) -> None:
+    """The same figures for TensorBoard, instead of those of an earlier evaluation."""
+    logs = folder / "logs"
+    for old in storage.entries(logs, "events*"):
+        old.unlink()
+    board = summaries.Summaries(str(logs), page.subtitle)
+    for picture in shown:
+        board.write_image(0, f"report/{picture.title}", picture.png)
+    rows = page.results or {}
+    board.write(0, {f"report/{row}/{name}": value for row, of in rows.items() for name, value in of.items()})
+    board.close()
 
 
 def _file_name(title: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in title.lower())
 
 
-def _write(path: storage.AnyPath, data: bytes) -> None:
+def _write_file(path: storage.AnyPath, data: bytes) -> None:
     with storage.created(path) as partial:
         partial.write_bytes(data)

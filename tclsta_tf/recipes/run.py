@@ -5,9 +5,14 @@ W/features                            <stream>-<role>.tfrecord
 W/fusion.json                         fusion weights, learned on the validation part
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
+W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
+
+The test part is closed: what trains, chooses or learns cannot read it, not even by mistake. `open_test_part` opens it,
+for the evaluation at the end.
 """
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import hashlib
@@ -27,7 +32,7 @@ ROLES = (TRAIN, VALIDATION, TEST)
 # What may differ between two runs in one folder: it decides where numbers are computed, not which.
 _FREE = {
     "device": ("distribution", "logical_cpus", "histograms", "xla"),
-    "data": ("shard_by",),
+    "data": ("shard_by", "test_clips", "clip_pooling", "frame_protocol"),
     "stream": ("cache_dir",),
 }
 
@@ -42,6 +47,7 @@ class Run:
         workdir: folder of everything that the run makes.
         flags: the command line as a flagfile, saved beside the checkpoints.
         leaves_out_group: whether the split was given as the number of a group to test on.
+        fold: number of a fold and how many there are: its videos are the validation part instead.
     """
 
     config: config.RunConfig
@@ -49,6 +55,7 @@ class Run:
     workdir: storage.AnyPath
     flags: str = ""
     leaves_out_group: bool = False
+    fold: tuple[int, int] | None = None
 
     @functools.cached_property
     def manifest(self) -> manifest.Manifest:
@@ -83,11 +90,19 @@ class Run:
     @functools.cached_property
     def _held_out(self) -> set[str]:
         videos = pipeline.select(self.manifest.shards_for(self.config.data.split, TRAIN)).videos
+        if self.fold:
+            number, count = self.fold
+            return validation.folds(videos, count, self.config.device.seed)[number]
         return validation.held_out(videos, self.config.data.validation_fraction, self.config.device.seed)
 
     def subset(self, role: str) -> pipeline.Subset:
-        """The videos of a role: `train` and `validation` are disjoint parts of the split's training part."""
+        """The videos of a role: `train` and `validation` are disjoint parts of the split's training part.
+
+        Raises:
+            RuntimeError: for the test part, where it is closed.
+        """
         if role == TEST:
+            _check_test_part()
             return pipeline.select(self.manifest.shards_for(self.config.data.split, TEST))
         shards = self.manifest.shards_for(self.config.data.split, TRAIN)
         ids = {video.id for video in pipeline.select(shards).videos}
@@ -122,9 +137,20 @@ class Run:
         return self.part_dir(part) / "model.keras"
 
     def feature_file(self, stream: str, role: str) -> storage.AnyPath:
-        """What `extract_features` wrote about the videos of a role."""
+        """What `extract_features` wrote about the videos of a role.
+
+        Raises:
+            RuntimeError: for the test part, where it is closed.
+        """
+        if role == TEST:
+            _check_test_part()
         crops = "" if self.config.data.test_crops == 1 else f"-{self.config.data.test_crops}-crops"
-        return self.workdir / "features" / f"{stream}-{role}{crops}.tfrecord"
+        clips = "" if self.clips(role) == 1 else f"-{self.clips(role)}-clips"
+        return self.workdir / "features" / f"{stream}-{role}{crops}{clips}.tfrecord"
+
+    def clips(self, role: str) -> int:
+        """Clips of each video of a role."""
+        return 1 if role == TRAIN else self.config.data.test_clips
 
     @property
     def fusion_file(self) -> storage.AnyPath:
@@ -135,6 +161,24 @@ class Run:
     def report_dir(self) -> storage.AnyPath:
         """Where the evaluation goes."""
         return self.workdir / "report"
+
+    def member(self, folder: str, split: str, seed: int) -> "Run":
+        """One of several runs that differ in split and seed; its folder lies below this one's."""
+        data = dataclasses.replace(self.config.data, split=split)
+        device = dataclasses.replace(self.config.device, seed=seed)
+        settings = dataclasses.replace(self.config, data=data, device=device)
+        group = f"--leave_out_group={split}\n" if self.leaves_out_group else ""
+        flags = f"{self.flags}\n--split={split}\n{group}--seed={seed}\n"
+        return dataclasses.replace(self, config=settings, workdir=self.workdir / folder, flags=flags)
+
+    def folds(self) -> list["Run"]:
+        """Runs without one part of the training videos each; see `config.FusionConfig.awl_scores`."""
+        count = self.config.fusion.awl_folds
+        wanted = range(count)
+        runs = [dataclasses.replace(self, workdir=self.workdir / "folds" / str(k), fold=(k, count)) for k in wanted]
+        for fold in runs:
+            fold.__dict__["manifest"] = self.manifest
+        return runs
 
     def variant(self, attention: str) -> "Run":
         """The run of one row of Table VI: this very run, or a folder below it for a variant with fewer attentions."""
@@ -192,6 +236,8 @@ class Run:
                 kept[group].pop(name)
         if part in config.STREAMS:
             kept["data"].pop("test_crops")  # a trained stream can be tested both ways
+        if self.fold:
+            kept["data"]["fold"] = list(self.fold)
         if not with_records:
             return kept
         shards = sorted(shard.sha256 for shard in self.manifest.shards)
@@ -216,6 +262,27 @@ class Run:
                     f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
                     f"Use another --workdir, or --flagfile={folder}/flags.cfg"
                 )
+
+
+_TEST_PART_IS_OPEN = contextvars.ContextVar("test part is open", default=False)
+
+
+@contextlib.contextmanager
+def open_test_part() -> Iterator[None]:
+    """Opens the test part, for what measures and chooses nothing."""
+    token = _TEST_PART_IS_OPEN.set(True)
+    try:
+        yield
+    finally:
+        _TEST_PART_IS_OPEN.reset(token)
+
+
+def _check_test_part() -> None:
+    if not _TEST_PART_IS_OPEN.get():
+        raise RuntimeError(
+            "the test part is closed: only the evaluation at the end reads it, so that nothing is chosen by what it "
+            "shows (recipes.run.open_test_part)"
+        )
 
 
 def digest(pieces: Iterable[bytes]) -> str:

@@ -38,11 +38,15 @@ def training_steps(run: run_lib.Run, variants: Sequence[str]) -> list[Step]:
         for stream in config.STREAMS:
             train = functools.partial(train_stream.train_stream, variant, stream)
             steps.append(Step(f"train {stream} ({attention})", train))
-            # The variants' features are only compared, never trained on.
-            roles = run_lib.ROLES if variant is run else (run_lib.TEST,)
-            extract_features = functools.partial(extract.extract, variant, stream, roles)
-            steps.append(Step(f"features {stream} ({attention})", extract_features))
-    return [*steps, Step("train collaborative", lambda: train_collaborative.train_collaborative(run))]
+            if variant is run:  # the other variants are only tested
+                extract_features = functools.partial(extract.extract, run, stream, (run_lib.TRAIN, run_lib.VALIDATION))
+                steps.append(Step(f"features {stream} ({attention})", extract_features))
+    steps.append(Step("train collaborative", lambda: train_collaborative.train_collaborative(run)))
+    if run.config.fusion.awl_scores == "kfold" and not run.fold:
+        for number, fold in enumerate(run.folds(), start=1):
+            of_fold = training_steps(fold, [])
+            steps.extend(Step(f"{step.name}, without part {number} of {len(run.folds())}", step.do) for step in of_fold)
+    return steps
 
 
 def run_steps(run: run_lib.Run, steps: Sequence[Step]) -> None:

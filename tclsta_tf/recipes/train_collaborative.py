@@ -87,7 +87,8 @@ def run_network(run: run_lib.Run, role: str) -> dict[str, np.ndarray]:
     """The trained network's outputs for every video of a role, one row per video.
 
     Returns:
-        The network's outputs by name, float32, and `labels`.
+        The network's outputs by name, float32, and `labels`. Where a video has several clips, each went through the
+        network: scores are pooled, weights stand one after the other and sum to 1 over all of them.
     """
     return outputs_on_features(run, parts.load(run, PART), role)
 
@@ -99,7 +100,19 @@ def outputs_on_features(run: run_lib.Run, model: keras.Model, role: str) -> dict
     for batch in features.paired_videos(*files).batch(64):
         outputs = model(inputs_of(batch, run.config.network), training=False)
         batches.append({name: value.numpy() for name, value in outputs.items()} | {"labels": batch["labels"].numpy()})
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]} if batches else {}
+    if not batches:
+        return {}
+    by_clip = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    clips, pooling = run.clips(role), run.config.data.clip_pooling
+    by_video = {}
+    for name, values in by_clip.items():
+        if name == "labels":
+            by_video[name] = values[::clips]
+        elif name.endswith("weights"):
+            by_video[name] = values.reshape(len(values) // clips, -1) / clips
+        else:
+            by_video[name] = features.pool(values, clips, pooling if name.endswith("scores") else "mean")
+    return by_video
 
 
 def _validate(run: run_lib.Run, stage: parts.Stage, model: keras.Model, step: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hparams
 
 
@@ -52,6 +53,26 @@ class Summaries:
     def close(self) -> None:
         """Flushes the event file."""
         self._writer.close()
+
+
+def read_scalars(files: Iterable[str], names: Iterable[str]) -> dict[str, tuple[list[int], list[float]]]:
+    """Reads curves back from event files.
+
+    Args:
+        files: the event files of a run, in the order of their making; a later one wins where steps repeat.
+        names: of the scalars.
+
+    Returns:
+        Name -> steps and values, in order of steps; names that do not occur are left out.
+    """
+    found: dict[str, dict[int, float]] = {name: {} for name in names}
+    for file in files:
+        for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            for value in event.summary.value:
+                if value.tag in found:
+                    found[value.tag][event.step] = float(tf.make_ndarray(value.tensor))
+    return {name: (sorted(curve), [curve[step] for step in sorted(curve)]) for name, curve in found.items() if curve}
 
 
 class Progress:

@@ -24,6 +24,7 @@ from tclsta_tf.recipes import (
     fusion,
     parts,
     report,
+    results,
     run,
     steps,
     train_collaborative,
@@ -31,7 +32,8 @@ from tclsta_tf.recipes import (
 )
 
 ROWS = ("frame", "flow", "two-stream", "frame+STA", "flow+STA", "two-stream+STA", "two-stream+STA+CLN",
-        "two-stream+STA+AWL", "two-stream+STA+CLN+AWL", "TCLSTA", "fusion/late", "fusion/awl")  # fmt: skip
+        "two-stream+STA+AWL", "two-stream+STA+CLN+AWL", "TCLSTA", "fusion/late", "fusion/late-1:1.5",
+        "fusion/late-grid", "fusion/early", "fusion/mkl", "fusion/awl", "fusion/awl-regularised")  # fmt: skip
 
 
 def test_metrics_hold_every_row_and_every_key_of_the_contract(finished):
@@ -46,12 +48,12 @@ def test_metrics_hold_every_row_and_every_key_of_the_contract(finished):
     assert values["dataset"] == "hmdb51" and values["split"] == "1" and values["num_classes"] == 3
     assert list(values["fusion_weights"]) == list(finished.labels)
     assert all(abs(sum(pair) - 1) < 1e-9 for pair in values["fusion_weights"].values())
-    assert set(values["speed"]["seconds"]) >= {"train static (sta)", "features motion (none)", "train collaborative"}
+    assert set(values["speed"]["seconds"]) >= {"train static (sta)", "features motion (sta)", "train collaborative"}
 
 
 def test_the_report_is_one_page_without_anything_outside(finished):
     page = (finished.report_dir / "index.html").read_text()
-    assert "TCLSTA" in page and page.count("<img") == page.count('src="data:image/png;base64,') >= 6
+    assert "TCLSTA" in page and page.count("<img") == page.count('src="data:image/') >= 6
     assert "http://" not in page and "https://" not in page
 
 
@@ -78,17 +80,20 @@ def test_a_repeated_run_finds_everything_done(finished):
 
 def test_feature_files_hold_what_the_stream_says(finished):
     model = parts.load(finished, "motion")
-    batch = next(iter(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 2)))
+    with run.open_test_part():
+        batch = next(iter(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 2)))
+        stored = features.read(finished.feature_file("motion", "test"))
+        ids = [video.id for video in finished.subset("test").videos]
     outputs = model(batch["clips"], training=False)
-    stored = features.read(finished.feature_file("motion", "test"))
     np.testing.assert_allclose(stored["scores"][:2], outputs["scores"], atol=1e-5)
     np.testing.assert_allclose(stored["spatial_attention"][:2], outputs["spatial_attention"], atol=1e-4)
     np.testing.assert_array_equal(stored["positions"][:2], batch["positions"])
-    assert stored["ids"].tolist() == [video.id for video in finished.subset("test").videos]
+    assert stored["ids"].tolist() == ids
 
 
 def test_roles_are_disjoint_and_groups_stay_whole(finished):
-    videos = {role: finished.subset(role).videos for role in run.ROLES}
+    with run.open_test_part():
+        videos = {role: finished.subset(role).videos for role in run.ROLES}
     assert len(videos["train"]) == 12 and len(videos["validation"]) == 6 and len(videos["test"]) == 6
     groups = {role: {video.group for video in found} for role, found in videos.items()}
     assert not groups["train"] & groups["validation"] and not groups["train"] & groups["test"]
@@ -96,19 +101,25 @@ def test_roles_are_disjoint_and_groups_stay_whole(finished):
 
 def test_fusion_weights_come_from_the_validation_part_alone(finished):
     read = {stream: features.read(finished.feature_file(stream, "validation")) for stream in config.STREAMS}
-    expected = adaptive_weights.fit_adaptive_weights(
-        read["static"]["scores"], read["motion"]["scores"], read["static"]["labels"]
-    )
-    np.testing.assert_allclose(fusion.learn_fusion(finished)["streams"], expected, atol=1e-12)
+    scores, labels = [read[stream]["scores"] for stream in config.STREAMS], read["static"]["labels"]
+    learned = fusion.learn_fusion(finished)
+    for method in adaptive_weights.METHODS:
+        chosen = learned.settings[f"streams/{method}"]
+        expected = adaptive_weights.fit_adaptive_weights(
+            *scores, labels, method, chosen.trade_off, chosen.floor, chosen.strength
+        )
+        np.testing.assert_allclose(learned.streams[method], expected, atol=1e-12)
+        assert chosen.trade_off in finished.config.fusion.awl_lambda
     assert json.loads(finished.fusion_file.read_text())["fitted_on"] == "validation"
 
 
 def test_prediction_of_a_file_equals_the_evaluation(finished, tiny_videos):
-    scores, labels = evaluate.test_scores(finished, fusion.learn_fusion(finished))
+    found = results.read_scores(finished.report_dir)
+    paths = {video.id: video.path for shard in finished.manifest.shards for video in shard.videos}
     model = classifier.Classifier(finished.workdir / "export" / "1")
-    for row, video in enumerate(finished.subset("test").videos):
-        prediction = model.classify(tiny_videos.videos_dir / video.path)
-        np.testing.assert_allclose(prediction.scores, scores["TCLSTA"][row], atol=1e-5)
+    for video, scores in zip(found.videos.ids, found.rows["TCLSTA"], strict=True):
+        prediction = model.classify(tiny_videos.videos_dir / paths[video])
+        np.testing.assert_allclose(prediction.scores, scores, atol=1e-5)
         assert prediction.labels == finished.labels
 
 
@@ -175,18 +186,20 @@ def test_ten_crops_are_averaged(finished, tmp_path):
     shutil.copytree(finished.part_dir("motion"), tmp_path / "motion")
     data = dataclasses.replace(finished.config.data, test_crops=10)
     ten = dataclasses.replace(finished, config=dataclasses.replace(finished.config, data=data), workdir=tmp_path)
-    extract.extract(ten, "motion", ("test",))
-    found = features.read(ten.feature_file("motion", "test"))
-    centre = features.read(finished.feature_file("motion", "test"))
+    with run.open_test_part():
+        extract.extract(ten, "motion", ("test",))
+        found = features.read(ten.feature_file("motion", "test"))
+        centre = features.read(finished.feature_file("motion", "test"))
+        batches = list(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 1, crops=10))
+        assert ten.feature_file("motion", "test").name == "motion-test-10-crops.tfrecord"
     np.testing.assert_allclose(found["spatial_attention"], centre["spatial_attention"], atol=1e-5)
     assert np.abs(found["scores"] - centre["scores"]).max() > 1e-4
     model = parts.load(finished, "motion")
-    for row, batch in enumerate(pipeline.video_batches(finished.subset("test"), "motion", 4, 40, 1, crops=10)):
+    for row, batch in enumerate(batches):
         outputs = [model(clip[np.newaxis], training=False) for clip in batch["clips"]]
         for name in ("scores", "temporal_attention"):
             expected = np.mean([output[name][0] for output in outputs], axis=0)
             np.testing.assert_allclose(found[name][row], expected, atol=1e-5)
-    assert ten.feature_file("motion", "test").name == "motion-test-10-crops.tfrecord"
 
 
 def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
@@ -200,13 +213,13 @@ def test_records_of_other_classes_are_refused(finished, tmp_path, tiny_videos):
     )
     conversion.convert(listing, tmp_path, record_config.RecordSettings(resize="64x48", flow="dis"), workers=1)
     with pytest.raises(ValueError, match="was trained on other records"):
-        extract.extract(dataclasses.replace(finished, data_dir=tmp_path), "static")
+        extract.extract(dataclasses.replace(finished, data_dir=tmp_path), "static", ("train",))
 
 
 def test_parts_that_are_missing_are_named_with_the_command_that_makes_them(tmp_path, tiny_records, tiny_config):
     empty = run.Run(tiny_config, tiny_records, tmp_path)
     with pytest.raises(ValueError, match="train --part=static to its end first"):
-        extract.extract(empty, "static")
+        extract.extract(empty, "static", ("train",))
     with pytest.raises(ValueError, match="run `python -m tclsta_tf.extract_features` first"):
         train_collaborative.train_collaborative(empty)
     for read in (report.evaluate_and_report, lambda run: export.export(run, tmp_path / "export")):
@@ -286,7 +299,7 @@ def test_other_collaborative_networks_run_too(finished, tmp_path, network):
         (tmp_path / part).symlink_to(finished.part_dir(part))
     (tmp_path / "features").symlink_to(finished.workdir / "features")
     train_collaborative.train_collaborative(other)
-    rows = evaluate.evaluate(other).results
+    rows = evaluate.evaluate(other).scores
     assert "two-stream+STA+CLN" in rows
     assert ("TCLSTA" in rows) == (network != "release")
     folder = export.export(other, tmp_path / "export")
@@ -297,7 +310,7 @@ def test_other_collaborative_networks_run_too(finished, tmp_path, network):
 
 READERS = {
     "evaluate": evaluate.evaluate,
-    "extract": lambda made: extract.extract(made, "static"),
+    "extract": lambda made: extract.extract(made, "static", ("train",)),
     "export": lambda made: export.export(made, made.workdir / "other"),
 }
 

@@ -1,0 +1,290 @@
+"""Ways of testing: the closed test part, several clips, one frame, several splits and seeds, folds, several classes."""
+
+import dataclasses
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from tclsta_tf import config
+from tclsta_tf.data import features, pipeline
+from tclsta_tf.recipes import (
+    compare,
+    evaluate,
+    extract,
+    fusion,
+    parts,
+    protocol,
+    report,
+    results,
+    run,
+    scores,
+    steps,
+    train_stream,
+    watch,
+)
+from tfrecords_tools import manifest
+
+
+def copy_of(finished, folder, **changes):
+    """The finished run in a folder of its own, with other settings of a group."""
+    shutil.copytree(finished.workdir, folder, ignore=shutil.ignore_patterns("report", "export", "logs"))
+    settings = finished.config
+    for group, values in changes.items():
+        settings = dataclasses.replace(settings, **{group: dataclasses.replace(getattr(settings, group), **values)})
+    return dataclasses.replace(finished, config=settings, workdir=folder)
+
+
+def leak_into_validation(monkeypatch):
+    def peek(made, stage, stream, model):
+        return lambda step: {"validation_accuracy": float(len(made.subset("test")))}
+
+    monkeypatch.setattr(watch, "stream_validation", peek)
+
+
+def leak_into_fusion(monkeypatch):
+    monkeypatch.setattr(run, "VALIDATION", "test")  # fusion would be learned on the test part
+
+
+@pytest.mark.parametrize("leak", [leak_into_validation, leak_into_fusion])
+def test_a_leak_of_the_test_part_is_caught(finished, tmp_path, tiny_records, tiny_config, monkeypatch, leak):
+    leak(monkeypatch)
+    with pytest.raises(RuntimeError, match="the test part is closed: only the evaluation at the end reads it"):
+        if leak is leak_into_fusion:
+            fusion.learn_fusion(copy_of(finished, tmp_path / "run"))
+        else:
+            train_stream.train_stream(run.Run(tiny_config, tiny_records, tmp_path), "static")
+
+
+def test_the_test_part_is_closed_again_and_its_readings_are_counted(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run")
+    for count in (1, 2):
+        evaluate.evaluate(made)
+        assert json.loads((made.report_dir / "metrics.json").read_text())["test_part_reads"] == count + 1
+    with pytest.raises(RuntimeError, match="the test part is closed"):
+        made.subset("test")
+    assert (made.workdir / "test_part_reads.txt").read_text().count(" evaluate, code revision ") == 3
+
+
+def test_permuted_test_labels_change_no_score(finished, tmp_path, monkeypatch):
+    made = copy_of(finished, tmp_path / "run")
+    truth = scores.videos
+
+    def shuffled(of, role):
+        videos = truth(of, role)
+        return (
+            dataclasses.replace(videos, labels=videos.labels[::-1], truth=videos.truth[::-1])
+            if role == "test"
+            else videos
+        )
+
+    monkeypatch.setattr(scores, "videos", shuffled)
+    found = evaluate.evaluate(made)
+    expected = results.read_scores(finished.report_dir)
+    for row, values in expected.rows.items():
+        np.testing.assert_allclose(found.scores[row], values, atol=1e-6, err_msg=row)
+
+
+def test_an_equal_report_is_kept(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run")
+    text = report.evaluate_and_report(made, keep_equal=True)
+    reads = (made.workdir / "test_part_reads.txt").read_text()
+    assert report.evaluate_and_report(made, keep_equal=True) == text
+    assert (made.workdir / "test_part_reads.txt").read_text() == reads
+    other = dataclasses.replace(made.config, fusion=config.FusionConfig(awl_lambda=(0.5,)))
+    report.evaluate_and_report(dataclasses.replace(made, config=other), keep_equal=True)
+    assert (made.workdir / "test_part_reads.txt").read_text().count("\n") == reads.count("\n") + 1
+
+
+def test_one_frame_is_the_middle_one(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run", data={"frame_protocol": "one"})
+    found = scores.stream_scores(made, "static", "validation")
+    model = parts.load(made, "static")
+    batches = pipeline.video_batches(made.subset("validation"), "static", 4, 40, 1)
+    for row, batch in enumerate(batches):
+        middle = batch["clips"][:, 2:3]
+        outputs = model(middle, training=False)
+        np.testing.assert_allclose(found[row], outputs["scores"][0], atol=1e-5)
+    evaluation = evaluate.evaluate(made)
+    assert not np.allclose(evaluation.scores["frame"], results.read_scores(finished.report_dir).rows["frame"])
+    assert json.loads((made.report_dir / "metrics.json").read_text())["protocol"]["frames_per_clip"] == 1
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pooling):
+    made = copy_of(finished, tmp_path / "run", data={"test_clips": 2, "clip_pooling": pooling})
+    for stream in config.STREAMS:
+        extract.extract(made, stream, ("validation",))
+    file = made.feature_file("static", "validation")
+    assert file.name == "static-validation-2-clips.tfrecord"
+    found = features.read(file, 2, pooling)
+    entries = made.subset("validation").videos
+    assert found["ids"].tolist() == [video.id for video in entries]
+    assert found["positions"].shape == (6, 8)
+    for positions, video in zip(found["positions"], entries, strict=True):
+        half = video.frames // 2
+        assert (positions[:4] < max(half, 1)).all() and (positions[4:] >= half).all()
+    np.testing.assert_allclose(found["temporal_attention"].sum(axis=1), 1, atol=1e-5)
+    model = parts.load(made, "static")
+    batches = pipeline.video_batches(made.subset("validation"), "static", 4, 40, 2, windows=2)
+    for row, batch in enumerate(batches):
+        outputs = model(batch["clips"], training=False)["scores"].numpy()
+        np.testing.assert_allclose(found["scores"][row], getattr(outputs, pooling)(axis=0), atol=1e-5)
+    report.evaluate_and_report(made)
+    values = json.loads((made.report_dir / "metrics.json").read_text())
+    assert values["protocol"]["clips_per_video"] == 2 and values["num_test_videos"] == 6
+    assert (made.report_dir / "index.html").exists()
+
+
+@pytest.fixture(scope="module")
+def members(finished, tmp_path_factory, tiny_records):
+    """Two splits with two seeds each."""
+    folder = tmp_path_factory.mktemp("members")
+    whole = run.Run(finished.config, tiny_records, folder, "--split=1\n")
+    made = protocol.make_members(whole, ["1", "2"], [0, 1])
+    protocol.save(whole, made)
+    for member in made.runs.values():
+        steps.run_steps(member, steps.training_steps(member, []))
+        report.evaluate_and_report(member)
+    report.report_members(whole, made)
+    return whole, made
+
+
+def test_members_have_folders_splits_and_seeds_of_their_own(members):
+    whole, made = members
+    assert [str(of.workdir.relative_to(whole.workdir)) for of in made.runs.values()] == [
+        "seed-0/split-1", "seed-0/split-2", "seed-1/split-1", "seed-1/split-2",
+    ]  # fmt: skip
+    for (split, seed), of in made.runs.items():
+        values = json.loads((of.report_dir / "metrics.json").read_text())
+        assert (values["split"], values["seed"]) == (split, seed)
+        assert (of.part_dir("static") / "flags.cfg").read_text().endswith(f"--split={split}\n--seed={seed}\n")
+    again = protocol.load(whole)
+    assert again.runs.keys() == made.runs.keys()
+
+
+def test_the_mean_is_over_splits_and_the_deviation_over_seeds(members):
+    whole, made = members
+    values = json.loads((whole.report_dir / "metrics.json").read_text())
+    single = {key: json.loads((of.report_dir / "metrics.json").read_text()) for key, of in made.runs.items()}
+    for row, found in values["results"].items():
+        accuracy = {key: of["results"][row]["overall_accuracy"] for key, of in single.items()}
+        by_seed = [np.mean([accuracy[split, seed] for split in ("1", "2")]) for seed in (0, 1)]
+        assert found["overall_accuracy"] == pytest.approx(np.mean(by_seed))
+        assert values["deviations"][row]["overall_accuracy"] == pytest.approx(np.std(by_seed, ddof=1))
+        low, high = values["intervals"][row]["overall_accuracy"]
+        assert 0 <= low <= high <= 1
+    counts = [single[split, 0]["num_test_videos"] for split in ("1", "2")]
+    assert values["num_test_videos"] == sum(counts) == values["results"]["TCLSTA"]["num_videos"]
+    page = (whole.report_dir / "index.html").read_text()
+    assert (
+        "splits 1, 2, 2 seeds" in page
+        and "NaN" not in page
+        and "nan" not in (whole.report_dir / "tables.txt").read_text()
+    )
+
+
+def test_splits_and_seeds_that_are_not_there_are_refused(finished, tmp_path, tiny_records):
+    whole = run.Run(finished.config, tiny_records, tmp_path)
+    with pytest.raises(ValueError, match="--splits must be among 1, 2. Received: 9"):
+        protocol.make_members(whole, ["1", "9"], [])
+    with pytest.raises(ValueError, match="--seeds must name each once. Received: --seeds=1,1"):
+        protocol.make_members(whole, [], [1, 1])
+    with pytest.raises(ValueError, match="--leave_out_group needs records with a partition for each group"):
+        protocol.make_members(whole, by_group=True)
+    assert protocol.make_members(whole) is None and protocol.load(whole) is None
+    with pytest.raises(ValueError, match="metrics.json does not exist: run `python -m tclsta_tf.evaluate` first"):
+        report.report_members(whole, protocol.make_members(whole, ["1"]))
+
+
+def test_compare_shows_differences_video_by_video(finished, members, tmp_path):
+    whole, made = members
+    first, second = made.runs["1", 0].workdir, made.runs["1", 1].workdir
+    settings, accuracies, differences = compare.compare([first, second])
+    assert ("device.seed", "0", "1") in settings.rows
+    assert [row[0] for row in accuracies.rows] == [row[1] for row in differences.rows]
+    right = [results.read_scores(folder / "report").right("TCLSTA") for folder in (first, second)]
+    (line,) = [row for row in differences.rows if row[1] == "TCLSTA"]
+    assert line[0] == "seed-1/split-1"
+    assert line[2] == f"{100 * (right[1].mean() - right[0].mean()):+.1f}"
+    assert line[4:6] == (str((right[0] & ~right[1]).sum()), str((right[1] & ~right[0]).sum()))
+    (only,) = compare.compare([first, finished.workdir], ["TCLSTA"])[-1].rows
+    assert only[1] == "TCLSTA"
+    other = copy_of(finished, tmp_path / "whole")
+    with pytest.raises(ValueError, match="metrics.json does not exist: run `python -m tclsta_tf.evaluate` first"):
+        compare.compare([first, other.workdir])
+    with pytest.raises(ValueError, match="were tested on different videos: 6 and 12, 6 of them in both"):
+        compare.compare([first, whole.workdir])
+    with pytest.raises(ValueError, match="--rows must be among .*TCLSTA.* Received: tclsta"):
+        compare.compare([first, second], ["tclsta"])
+
+
+def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_it(finished, tmp_path, tiny_records):
+    settings = dataclasses.replace(finished.config, fusion=config.FusionConfig(awl_scores="kfold", awl_folds=2))
+    made = run.Run(settings, tiny_records, tmp_path)
+    names = [step.name for step in steps.training_steps(made, [])]
+    assert "train motion (sta), without part 2 of 2" in names
+    steps.run_steps(made, steps.training_steps(made, []))
+    samples = fusion.read_samples(made)
+    everything = {video.id for role in ("train", "validation") for video in made.subset(role).videos}
+    assert sorted(samples.videos.ids) == sorted(everything)
+    for fold in made.folds():
+        trained, held = ({video.id for video in fold.subset(role).videos} for role in ("train", "validation"))
+        assert not trained & held and trained | held == everything
+        groups = [{video.group for video in fold.subset(role).videos} for role in ("train", "validation")]
+        assert not groups[0] & groups[1]
+    assert samples.heads["motion"].shape == (len(everything), 3)
+    assert evaluate.evaluate(made).fusion_weights.shape == (3, 2)
+    many = dataclasses.replace(settings, fusion=dataclasses.replace(settings.fusion, awl_folds=50))
+    with pytest.raises(ValueError, match="--awl_folds=50 needs as many groups"):
+        fusion.read_samples(dataclasses.replace(made, config=many))
+
+
+def test_fusion_can_be_learned_on_the_training_videos_as_the_paper_has_it(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run", fusion={"awl_scores": "train"})
+    samples = fusion.read_samples(made)
+    assert samples.source == "train" and len(samples.videos) == 12
+
+
+def relabelled(records, folder, test_labels):
+    """The records with other labels of the six test videos."""
+    shutil.copytree(records, folder)
+    found = manifest.Manifest.load(folder)
+    labels = iter(test_labels)
+    tested = {shard.path.name for shard in found.shards_for("1", "test")}
+    shards = [
+        dataclasses.replace(
+            shard, videos=tuple(dataclasses.replace(video, labels=next(labels)) for video in shard.videos)
+        )
+        if shard.path.name in tested
+        else shard
+        for shard in found.shards
+    ]
+    dataclasses.replace(found, shards=tuple(shards)).save()
+    return folder
+
+
+def test_videos_of_several_classes_and_of_none_are_measured_by_average_precision(finished, tmp_path):
+    records = relabelled(finished.data_dir, tmp_path / "records", [(0,), (1, 0), (), (2,), (2, 1), ()])
+    made = dataclasses.replace(copy_of(finished, tmp_path / "run"), data_dir=records)
+    text = report.evaluate_and_report(made)
+    assert "mAP %" in text and "overall" not in text.split("Differences")[0]
+    evaluation = results.read_scores(made.report_dir)
+    assert evaluation.videos.truth.sum(axis=1).tolist() == [1, 2, 0, 1, 2, 0]
+    values = json.loads((made.report_dir / "metrics.json").read_text())
+    for row, ends in values["intervals"].items():
+        low, high = ends["mean_average_precision"]
+        assert low <= values["results"][row]["mean_average_precision"] <= high
+    assert "NaN" not in (made.report_dir / "metrics.json").read_text()
+    assert "average precision" in (made.report_dir / "index.html").read_text()
+
+
+def test_a_class_without_test_videos_and_one_of_a_single_video_have_no_holes(finished, tmp_path):
+    records = relabelled(finished.data_dir, tmp_path / "records", [(0,), (0,), (2,), (0,), (0,), (0,)])
+    made = dataclasses.replace(copy_of(finished, tmp_path / "run"), data_dir=records)
+    report.evaluate_and_report(made)
+    assert "NaN" not in (made.report_dir / "metrics.json").read_text()
+    assert not re.search(r">\s*NaN", (made.report_dir / "index.html").read_text(), re.IGNORECASE)
+    assert "nan" not in (made.report_dir / "tables.txt").read_text().split()
