@@ -61,7 +61,7 @@ def objective_sums(
     Raises:
         ValueError: For arrays that do not match, values out of range or no videos at all.
     """
-    scores, labels = _check_samples(static_scores, motion_scores, labels)
+    scores, labels = check_samples(static_scores, motion_scores, labels)
     own = np.eye(scores.shape[1], dtype=bool)[labels, :, np.newaxis]  # [n, C, 1]: video i belongs to class j
     positive = np.where(own, scores, 0.0).sum(axis=0)  # Eq. (11), without W_j
     negative = np.where(own, 0.0, scores).sum(axis=0)  # Eq. (12), without W_j
@@ -189,37 +189,22 @@ def fuse_adaptive(static_scores: np.ndarray, motion_scores: np.ndarray, weights:
     return weights[:, 0] * static + weights[:, 1] * motion  # Eq. (14)
 
 
-def _solve_linear_programs(coefficients: np.ndarray, floor: float) -> np.ndarray:
-    """Returns float64 [C, 2]: rows that maximise `coefficients[j] . w` on `w_1 + w_2 = 1`, `w >= floor`, Eq. (13).
-
-    The classes share neither variables nor constraints, so that one program with a block for each of them has the
-    same solution as a program per class, and costs as much as one of those.
-    """
-    num_classes = len(coefficients)
-    blocks = sparse.kron(sparse.eye_array(num_classes), np.ones((1, 2)), format="csr")
-    solution = optimize.linprog(
-        -coefficients.ravel(), A_eq=blocks, b_eq=np.ones(num_classes), bounds=(floor, 1.0), method="highs"
-    )
-    if not solution.success:
-        raise RuntimeError(f"The linear program of Eq. (13) was not solved: {solution.message}")
-    return solution.x.reshape(num_classes, 2)
-
-
-def _check_settings(method: str, floor: float, strength: float) -> None:
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
-    if not 0 <= floor <= 0.5:
-        raise ValueError(f"`floor` must lie in [0, 0.5], since two weights share 1. Received: floor={floor}")
-    if not (np.isfinite(strength) and strength > 0):
-        raise ValueError(
-            f"`strength` must be finite and > 0; for no entropy term use method='lp'. Received: strength={strength}"
-        )
-
-
-def _check_samples(
+def check_samples(
     static_scores: np.ndarray, motion_scores: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns scores as float64 [n, C, 2] and labels as int64 [n], checked."""
+    """Returns what fusion is fitted on, checked.
+
+    Args:
+        static_scores: float [n, C], softmax scores in [0, 1], n >= 1.
+        motion_scores: float [n, C], softmax scores in [0, 1], of the same videos.
+        labels: int [n], true classes in [0, C).
+
+    Returns:
+        Scores as float64 [n, C, 2], static then motion, and labels as int64 [n].
+
+    Raises:
+        ValueError: For arrays that do not match, values out of range or no videos at all.
+    """
     pair = score_fusion.check_scores(static_scores, motion_scores)
     for name, scores in zip(("static_scores", "motion_scores"), pair, strict=True):
         if scores.size and not (scores.min() >= 0 and scores.max() <= 1 + 1e-6):
@@ -245,3 +230,30 @@ def _check_samples(
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
     return np.stack(pair, axis=-1), labels.astype(np.int64)
+
+
+def _solve_linear_programs(coefficients: np.ndarray, floor: float) -> np.ndarray:
+    """Returns float64 [C, 2]: rows that maximise `coefficients[j] . w` on `w_1 + w_2 = 1`, `w >= floor`, Eq. (13).
+
+    The classes share neither variables nor constraints, so that one program with a block for each of them has the
+    same solution as a program per class, and costs as much as one of those.
+    """
+    num_classes = len(coefficients)
+    blocks = sparse.kron(sparse.eye_array(num_classes), np.ones((1, 2)), format="csr")
+    solution = optimize.linprog(
+        -coefficients.ravel(), A_eq=blocks, b_eq=np.ones(num_classes), bounds=(floor, 1.0), method="highs"
+    )
+    if not solution.success:
+        raise RuntimeError(f"The linear program of Eq. (13) was not solved: {solution.message}")
+    return solution.x.reshape(num_classes, 2)
+
+
+def _check_settings(method: str, floor: float, strength: float) -> None:
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    if not 0 <= floor <= 0.5:
+        raise ValueError(f"`floor` must lie in [0, 0.5], since two weights share 1. Received: floor={floor}")
+    if not (np.isfinite(strength) and strength > 0):
+        raise ValueError(
+            f"`strength` must be finite and > 0; for no entropy term use method='lp'. Received: strength={strength}"
+        )

@@ -162,7 +162,7 @@ def choose_late_weights(
     Raises:
         ValueError: For arrays that do not match, values out of range, no videos or no candidates.
     """
-    adaptive_weights.objective_sums(static_scores, motion_scores, labels)  # checks the arrays
+    adaptive_weights.check_samples(static_scores, motion_scores, labels)
     shares = np.asarray(grid, np.float64)
     if shares.ndim != 1 or not shares.size or not ((shares >= 0) & (shares <= 1)).all():
         raise ValueError(f"`grid` must hold parts of the weight, each in [0, 1]. Received: grid={grid!r}")

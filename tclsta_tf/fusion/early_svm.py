@@ -7,6 +7,8 @@ import numpy as np
 from sklearn import svm
 from sklearn.utils import parallel
 
+from tclsta_tf.fusion import subset
+
 TOLERANCE = 1e-2
 """Of liblinear's stopping rule; scikit-learn's 1e-4 moves weights by less than a hundredth of the largest."""
 
@@ -119,7 +121,7 @@ def fit_early(
                 f"Received: costs={costs!r}, held_out=None or empty"
             )
         truth = _check_labels("held_out labels", held_out[2], len(held_out[0]), num_classes)
-        rows = draw_by_class(labels, SELECTION_VIDEOS, seed)
+        rows = subset.draw_by_class(labels, SELECTION_VIDEOS, seed)
         for cost in sorted(map(float, costs)):
             accuracies[cost] = float((fit(rows, cost).scores(*held_out[:2]).argmax(axis=1) == truth).mean())
         best = max(accuracies, key=accuracies.__getitem__)  # the first, and so the smallest, of equal ones
@@ -165,29 +167,6 @@ def join_features(static_features: np.ndarray, motion_features: np.ndarray) -> n
             f"Received: shapes {np.shape(static_features)} and {np.shape(motion_features)}"
         )
     return np.concatenate(halves, axis=1)
-
-
-def draw_by_class(labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Returns the rows of at most `limit` videos, ascending, that keep the classes' shares as far as possible.
-
-    Videos are drawn from the class of which the smallest share has been drawn; a class has at least one if
-    `limit` reaches the number of classes.
-
-    Args:
-        labels: int [n].
-        limit: At least 1.
-        seed: Of the draw.
-
-    Returns:
-        int64 [min(n, limit)].
-    """
-    labels = np.asarray(labels)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # by class, shuffled within
-    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
-    rank = np.arange(len(labels)) - np.repeat(starts, counts)
-    share = rank / np.repeat(counts, counts)  # of its class that was drawn before this video
-    return np.sort(order[np.argsort(share, kind="stable")[:limit]])
 
 
 def _fit(
