@@ -1,7 +1,7 @@
 """Adaptively weighted learning: one pair of fusion weights per class, paper section III-B2, Eqs. (10)-(14)."""
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, sparse, special
 
 from tclsta_tf.fusion import score_fusion
 
@@ -41,12 +41,37 @@ def objective_coefficients(
     Raises:
         ValueError: For arrays that do not match, values out of range or no videos at all.
     """
-    scores, labels = _check_samples(static_scores, motion_scores, labels)
+    positive, negative = objective_sums(static_scores, motion_scores, labels)
+    return combine_sums(positive, negative, trade_off)
+
+
+def objective_sums(
+    static_scores: np.ndarray, motion_scores: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the two sums of the objective without the weights, Eqs. (11) and (12): they do not depend on lambda.
+
+    Args:
+        static_scores: float [n, C], softmax scores in [0, 1].
+        motion_scores: float [n, C], softmax scores in [0, 1].
+        labels: int [n], true classes in [0, C).
+
+    Returns:
+        The scores that each class gives to its own videos and to all others, float64 [C, 2] each, static then motion.
+
+    Raises:
+        ValueError: For arrays that do not match, values out of range or no videos at all.
+    """
+    scores, labels = check_samples(static_scores, motion_scores, labels)
+    own = np.eye(scores.shape[1], dtype=bool)[labels, :, np.newaxis]  # [n, C, 1]: video i belongs to class j
+    positive = np.where(own, scores, 0.0).sum(axis=0)  # Eq. (11), without W_j
+    negative = np.where(own, 0.0, scores).sum(axis=0)  # Eq. (12), without W_j
+    return positive, negative
+
+
+def combine_sums(positive: np.ndarray, negative: np.ndarray, trade_off: float) -> np.ndarray:
+    """Returns the coefficients float64 [C, 2] of Eq. (13) from `objective_sums` and lambda, finite and >= 0."""
     if not np.isfinite(trade_off) or trade_off < 0:
         raise ValueError(f"`trade_off` must be finite and >= 0. Received: trade_off={trade_off}")
-    own = np.eye(scores.shape[1], dtype=bool)[labels]  # [n, C]: video i belongs to class j
-    positive = np.where(own[:, :, np.newaxis], scores, 0.0).sum(axis=0)  # Eq. (11), without W_j
-    negative = np.where(own[:, :, np.newaxis], 0.0, scores).sum(axis=0)  # Eq. (12), without W_j
     return positive - trade_off * negative  # Eqs. (10), (13)
 
 
@@ -96,26 +121,45 @@ def fit_adaptive_weights(
         Peng, Zhao, Zhang, "Two-stream Collaborative Learning with Spatial-Temporal Attention for Video
         Classification", IEEE TCSVT 2018, Eqs. (10)-(13).
     """
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
-    if not 0 <= floor <= 0.5:
-        raise ValueError(f"`floor` must lie in [0, 0.5], since two weights share 1. Received: floor={floor}")
-    if not (np.isfinite(strength) and strength > 0):
-        raise ValueError(
-            f"`strength` must be finite and > 0; for no entropy term use method='lp'. Received: strength={strength}"
-        )
+    _check_settings(method, floor, strength)
     coefficients = objective_coefficients(static_scores, motion_scores, labels, trade_off)
-    magnitudes = np.abs(coefficients).sum(axis=1)  # [C]
-    informative = np.abs(coefficients[:, 0] - coefficients[:, 1]) > _TIE * magnitudes
-    informative &= np.isin(np.arange(len(coefficients)), labels)
+    occurring = np.isin(np.arange(len(coefficients)), labels)
+    return solve_weights(coefficients, occurring, method, floor, strength)
 
+
+def solve_weights(
+    coefficients: np.ndarray,
+    occurring: np.ndarray,
+    method: str = "lp",
+    floor: float = FLOOR,
+    strength: float = STRENGTH,
+) -> np.ndarray:
+    """Returns the weights that solve the problem of `fit_adaptive_weights`, from its coefficients.
+
+    Args:
+        coefficients: float64 [C, 2] from `objective_coefficients`.
+        occurring: bool [C], whether the class has a video of its own.
+        method: As in `fit_adaptive_weights`.
+        floor: As in `fit_adaptive_weights`.
+        strength: As in `fit_adaptive_weights`.
+
+    Returns:
+        float64 [C, 2], static then motion; each row sums to 1.
+
+    Raises:
+        ValueError: For settings out of range.
+    """
+    _check_settings(method, floor, strength)
+    magnitudes = np.abs(coefficients).sum(axis=1, keepdims=True)  # [C, 1]
+    informative = np.abs(coefficients[:, :1] - coefficients[:, 1:]) > _TIE * magnitudes
+    chosen = np.flatnonzero(informative[:, 0] & occurring)
     weights = np.full_like(coefficients, 0.5)
-    for j in np.flatnonzero(informative):
-        normalised = coefficients[j] / magnitudes[j]
+    if chosen.size:
+        normalised = coefficients[chosen] / magnitudes[chosen]
         if method == "lp":
-            weights[j] = _solve_linear_program(normalised, floor)
+            weights[chosen] = _solve_linear_programs(normalised, floor)
         else:
-            weights[j] = special.softmax(normalised / strength)
+            weights[chosen] = special.softmax(normalised / strength, axis=1)
     return weights
 
 
@@ -145,20 +189,22 @@ def fuse_adaptive(static_scores: np.ndarray, motion_scores: np.ndarray, weights:
     return weights[:, 0] * static + weights[:, 1] * motion  # Eq. (14)
 
 
-def _solve_linear_program(coefficients: np.ndarray, floor: float) -> np.ndarray:
-    """Returns the weights [2] that maximise `coefficients . w` on `w_1 + w_2 = 1`, `w >= floor`: Eq. (13)."""
-    solution = optimize.linprog(
-        -coefficients, A_eq=np.ones((1, 2)), b_eq=[1.0], bounds=[(floor, 1.0)] * 2, method="highs"
-    )
-    if not solution.success:
-        raise RuntimeError(f"The linear program of Eq. (13) was not solved: {solution.message}")
-    return solution.x
-
-
-def _check_samples(
+def check_samples(
     static_scores: np.ndarray, motion_scores: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns scores as float64 [n, C, 2] and labels as int64 [n], checked."""
+    """Returns what fusion is fitted on, checked.
+
+    Args:
+        static_scores: float [n, C], softmax scores in [0, 1], n >= 1.
+        motion_scores: float [n, C], softmax scores in [0, 1], of the same videos.
+        labels: int [n], true classes in [0, C).
+
+    Returns:
+        Scores as float64 [n, C, 2], static then motion, and labels as int64 [n].
+
+    Raises:
+        ValueError: For arrays that do not match, values out of range or no videos at all.
+    """
     pair = score_fusion.check_scores(static_scores, motion_scores)
     for name, scores in zip(("static_scores", "motion_scores"), pair, strict=True):
         if scores.size and not (scores.min() >= 0 and scores.max() <= 1 + 1e-6):
@@ -184,3 +230,30 @@ def _check_samples(
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
     return np.stack(pair, axis=-1), labels.astype(np.int64)
+
+
+def _solve_linear_programs(coefficients: np.ndarray, floor: float) -> np.ndarray:
+    """Returns float64 [C, 2]: rows that maximise `coefficients[j] . w` on `w_1 + w_2 = 1`, `w >= floor`, Eq. (13).
+
+    The classes share neither variables nor constraints, so that one program with a block for each of them has the
+    same solution as a program per class, and costs as much as one of those.
+    """
+    num_classes = len(coefficients)
+    blocks = sparse.kron(sparse.eye_array(num_classes), np.ones((1, 2)), format="csr")
+    solution = optimize.linprog(
+        -coefficients.ravel(), A_eq=blocks, b_eq=np.ones(num_classes), bounds=(floor, 1.0), method="highs"
+    )
+    if not solution.success:
+        raise RuntimeError(f"The linear program of Eq. (13) was not solved: {solution.message}")
+    return solution.x.reshape(num_classes, 2)
+
+
+def _check_settings(method: str, floor: float, strength: float) -> None:
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    if not 0 <= floor <= 0.5:
+        raise ValueError(f"`floor` must lie in [0, 0.5], since two weights share 1. Received: floor={floor}")
+    if not (np.isfinite(strength) and strength > 0):
+        raise ValueError(
+            f"`strength` must be finite and > 0; for no entropy term use method='lp'. Received: strength={strength}"
+        )
