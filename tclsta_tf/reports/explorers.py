@@ -65,7 +65,7 @@ class ClassRow:
 
     def __post_init__(self) -> None:
         for name in ("static", "motion", "fused", "static_weight", "motion_weight"):
-            _check_fraction(name, getattr(self, name))
+            check_fraction(name, getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Example:
             raise ValueError(f"`thumbnail` must hold the bytes of a JPEG file. Received: {self.thumbnail[:16]!r}...")
         if not self.alt.strip():
             raise ValueError(f"`alt` must say in words what the thumbnail shows. Received: alt={self.alt!r}")
-        _check_fraction("score", self.score)
+        check_fraction("score", self.score)
 
     @property
     def right(self) -> bool:
@@ -194,6 +194,7 @@ def examples_html(examples: Sequence[Example]) -> str:
     return markup.filtered(f'<ul class="examples">\n{"".join(cards)}</ul>', "videos", "Find a class or video", choices)
 
 
-def _check_fraction(name: str, value: float | None) -> None:
+def check_fraction(name: str, value: float | None) -> None:
+    """Raises a ValueError where a value is neither None nor a fraction in [0, 1]."""
     if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
         raise ValueError(f"`{name}` must be None or a fraction in [0, 1]. Received: {name}={value}")

@@ -209,9 +209,14 @@ def _headlines(headlines: Iterable[Headline]) -> str:
 
 
 def _confused_pairs(pairs: Iterable[tuple[str, str, int, float]]) -> str:
-    rows = tuple((true, predicted, str(count), f"{100 * share:.1f}") for true, predicted, count, share in pairs)
-    header = ("true class", "predicted class", "videos", "% of class")
-    return markup.table(tables_lib.Table(header, rows, "Most confused pairs", text_columns=2))
+    rows = []
+    for true, predicted, count, share in pairs:
+        explorers.check_fraction("share", share)
+        rows.append((true, predicted, str(count), f"{100 * share:.1f}"))
+    header = ("true class", "predicted class", "videos", "%")
+    return markup.table(
+        tables_lib.Table(header, tuple(rows), "Most confused pairs; percent of the true class", text_columns=2)
+    )
 
 
 def _picture(picture: Picture) -> str:

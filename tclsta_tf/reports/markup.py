@@ -73,7 +73,9 @@ def table(
     """
     decorate = decorate or (lambda _, cell: number(cell))
     words = [' class="words"' if column < source.text_columns else "" for column in range(len(source.header))]
-    head = "".join(f'<th scope="col"{css}>{text(title)}</th>' for css, title in zip(words, source.header, strict=True))
+    head = "".join(
+        f'<th scope="col"{css}>{unbroken(title)}</th>' for css, title in zip(words, source.header, strict=True)
+    )
     rows = []
     for name, *values in source.rows:
         cells = (

@@ -163,3 +163,22 @@ def test_what_is_no_picture_or_has_no_words_is_refused():
 def test_a_metric_that_is_no_number_is_refused():
     with pytest.raises(ValueError, match=r"fractions in \[0, 1\]"):
         html.render(_report(results={"frame": {"overall_accuracy": float("nan")}}))
+    with pytest.raises(ValueError, match=r"`share` must be None or a fraction in \[0, 1\]. Received: share=nan"):
+        html.render(_report(confused=[("run", "walk", 0, float("nan"))]))
+
+
+def test_classes_without_videos_one_class_and_empty_tables_show_dashes_and_no_nan():
+    results = {"frame": {"overall_accuracy": 0.0, "num_videos": 0}}
+    text = html.render(
+        html.Report(
+            "One class",
+            results=results,
+            tables=[*tables.paper_tables(results, "hmdb51", speed={"flow": None}), tables.Table(("class", "n"), ())],
+            confusion=explorers.Confusion(["only"], np.zeros((1, 1), int)),
+            classes=[explorers.ClassRow("only", 0)],
+        )
+    )
+    page = _Page(text)
+    assert len(page.all("table")) == 6  # results, VI, IX, the empty one, the matrix in words, the class
+    assert "nan" not in "".join(page.text).lower() and "inf" not in "".join(page.text)
+    assert page.text.count("none") == 5  # two metrics in either table of results, and the speed
