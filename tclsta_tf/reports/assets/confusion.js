@@ -69,7 +69,7 @@
       this.limit = Math.max(280, Math.min(this.width, 0.85 * window.innerHeight));
       this.context.font = this.fontOf(13);
       const widest = Math.max(0, ...this.labels.map((label) => this.context.measureText(label).width));
-      this.labelGutter = Math.ceil(clamp(widest + 14, 70, 0.32 * this.width));
+      this.labelGutter = Math.ceil(clamp(widest + 14, 78, 0.32 * this.width));
       const whole = this.fittingCell(this.labels.length);
       this.box.style.height = `${Math.ceil(this.gutterOf(whole) + this.labels.length * whole) + 2}px`;
       this.height = this.box.clientHeight;
@@ -302,7 +302,8 @@
         context.lineWidth = 2;
         context.strokeStyle = colours.ink;
         const frame = Math.max(size, 7); // still seen around a tiny cell
-        context.strokeRect(x + (size - frame) / 2, y + (size - frame) / 2, frame, frame);
+        const inset = (size - frame) / 2 + 1; // half of the line
+        context.strokeRect(x + inset, y + inset, frame - 2, frame - 2);
       }
       context.restore();
       if (size >= LABEL_CELL) this.drawLabels(left, top, columns, rows);
