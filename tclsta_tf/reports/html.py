@@ -1,75 +1,21 @@
-"""The report of a run as one HTML file: no script, no network, light and dark, from a phone's width up."""
+"""The report of a run as one HTML file: no network, light and dark, from a phone's width up.
+
+Everything can be read without the script; with it, tables sort, lists filter and the confusion matrix zooms.
+"""
 
 import base64
 import dataclasses
-import html
+import hashlib
+import importlib.resources
 import os
-import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tclsta_tf.reports import explorers, markup
 from tclsta_tf.reports import tables as tables_lib
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fbfbf9; --card: #ffffff; --ink: #1d2126; --soft: #5a636e;
-  --line: #dfe2e6; --accent: #005a8f; --bar: #cfe3f1; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1d2125; --ink: #e8eaed; --soft: #a3acb6;
-  --line: #363c43; --accent: #7cc4f2; --bar: #1f4560; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main, header, footer { max-width: 68rem; margin: 0 auto; padding: 0 1.25rem; }
-header { padding-top: 2.5rem; }
-h1 { font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.35rem; margin: 3rem 0 .8rem; padding-top: .9rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1.05rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
-.soft, figcaption { color: var(--soft); }
-.soft { margin: 0; }
-nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; list-style: none; margin: 1rem 0 0; padding: 0; }
-a { color: var(--accent); }
-a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-.headlines { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .9rem;
-  margin: 1.8rem 0 0; padding: 0; list-style: none; }
-.headlines li, .card { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
-.headlines li { padding: .9rem 1.1rem; }
-.headlines strong { display: block; font-size: 1.75rem; line-height: 1.3; font-variant-numeric: tabular-nums;
-  overflow-wrap: anywhere; }
-.headlines span { display: block; }
-.scroll { overflow-x: auto; border-radius: .7rem; }
-.card { margin: 0 0 1.5rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .8rem 1rem .3rem; color: var(--soft); }
-th, td { padding: .45rem 1rem; text-align: right; border-top: 1px solid var(--line); white-space: nowrap; }
-th.words, td.words { text-align: left; }
-thead th { border-top: 0; font-weight: 600; color: var(--soft); vertical-align: bottom; }
-tbody th { font-weight: 500; }
-tbody tr:hover { background: color-mix(in srgb, var(--bar) 45%, transparent); }
-tr.best th, tr.best td { font-weight: 700; background: var(--bar); }
-details tbody th { vertical-align: top; white-space: normal; }
-details tbody td { white-space: normal; overflow-wrap: anywhere; font: .9em ui-monospace, monospace; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem;
-  align-items: start; }
-figure { margin: 0; padding: 1rem; }
-.gallery .card { margin: 0; min-width: 0; }
-.gallery .wide { grid-column: 1 / -1; }
-figure img { display: block; width: 100%; max-width: 40rem; height: auto; margin: 0 auto; background: #fff;
-  border-radius: .4rem; }
-.wide .scroll img { max-width: none; min-width: 44rem; }
-figcaption { margin: 0 0 .7rem; font-size: .93rem; }
-figcaption h3 { color: var(--ink); }
-figcaption p { margin: 0; }
-summary { cursor: pointer; padding: .7rem 1rem; font-weight: 600; }
-footer { padding-top: 2rem; padding-bottom: 3rem; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere; }
-@media (max-width: 30rem) { body { font-size: 15px; } main, header, footer { padding-inline: .8rem; }
-  th, td { padding: .4rem .35rem; } tbody th { min-width: 7rem; } table { font-size: .92rem; }
-  th, td.words { white-space: normal; }
-  .headlines { grid-template-columns: 1fr 1fr; gap: .6rem; } .headlines li { padding: .7rem .8rem; }
-  .headlines strong { font-size: 1.5rem; } figure { padding: .6rem; } }
-@media print { .scroll { overflow: visible; } .wide .scroll img { min-width: 0; } figure { break-inside: avoid; } }
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,15 +82,21 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Everything the page shows. All text is escaped: names of files and classes may hold any character.
+    """Everything the page shows, in its order. All text is escaped: names of files and classes may hold any character.
 
     Attributes:
         title: Heading of the page.
         subtitle: A line below it: dataset, split, date.
-        headlines: The few numbers to see first.
+        headlines: The few numbers to see first, the most important one in front.
         results: Name of the variant -> metrics, fractions, as under `results` in `metrics.json`.
-        best: Name of the variant to highlight in their table; "" for none.
+        intervals: Name of the variant -> metric -> lower and upper end of its 95 % interval, fractions.
+        best: Name of the variant to highlight in the tables of results; "" for none.
+        tables: Further tables of results, such as `tables.paper_tables`.
+        confusion: Confusion matrix to explore; None for none.
         confused: Most confused pairs: (true class, predicted class, videos, share of the true class in [0, 1]).
+        classes: One row per class, those without test videos too.
+        measure: What the values of `classes` are, such as "accuracy" or "average precision".
+        examples: Successes and failures.
         sections: What follows: figures, further tables.
         configuration: Name -> value of each setting, shown folded at the end.
         footer: Last line, such as the revision of the code.
@@ -159,6 +111,12 @@ class Report:
     sections: Sequence[Section] = ()
     configuration: Mapping[str, object] = dataclasses.field(default_factory=dict)
     footer: str = ""
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = dataclasses.field(default_factory=dict)
+    tables: Sequence[tables_lib.Table] = ()
+    confusion: explorers.Confusion | None = None
+    classes: Sequence[explorers.ClassRow] = ()
+    measure: str = "accuracy"
+    examples: Sequence[explorers.Example] = ()
 
 
 def render(report: Report) -> str:
@@ -167,38 +125,35 @@ def render(report: Report) -> str:
     Raises:
         ValueError: Where a metric is no fraction (see `tables.accuracy_table`).
     """
-    sections: list[tuple[str, str]] = []  # (heading, HTML)
-    if report.results:
-        caption = "Percent of test videos; mean class: every class counts once."
-        table = tables_lib.accuracy_table(report.results, caption=caption)
-        sections.append(("Results", _table(table, best=report.best)))
-    if report.confused:
-        rows = tuple(
-            (true, predicted, str(count), f"{100 * share:.1f}") for true, predicted, count, share in report.confused
-        )
-        table = tables_lib.Table(("true class", "predicted class", "videos", "% of the class"), rows, text_columns=2)
-        sections.append(("Most confused pairs", _table(table)))
-    sections.extend((section.title, _section(section)) for section in report.sections)
-    if report.configuration:
-        sections.append(("Configuration", _configuration(report.configuration)))
-
-    links = [f'<li><a href="#part-{i}">{_text(title)}</a></li>' for i, (title, _) in enumerate(sections, start=1)]
+    script = _asset("report.js") + _asset("confusion.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # Only this very script may run, whatever a name may hold; pictures come from the page itself, nothing else loads.
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    sections = _sections(report)
+    links = [f'<li><a href="#part-{i}">{markup.text(name)}</a></li>' for i, (name, _) in enumerate(sections, start=1)]
     parts = [
-        f'<section id="part-{i}" aria-labelledby="title-{i}"><h2 id="title-{i}">{_text(title)}</h2>\n{body}</section>'
-        for i, (title, body) in enumerate(sections, start=1)
+        f'<section id="part-{i}" aria-labelledby="title-{i}"><h2 id="title-{i}">{markup.text(name)}</h2>\n'
+        f"{body}</section>"
+        for i, (name, body) in enumerate(sections, start=1)
     ]
+    title = markup.text(report.title)
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en">',
             '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             # An empty icon: without one a browser asks the server for favicon.ico.
-            f'<title>{_text(report.title)}</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>',
-            f'<body><header><h1>{_text(report.title)}</h1><p class="soft">{_text(report.subtitle)}</p>',
-            f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav></header>',
+            f'<title>{title}</title><link rel="icon" href="data:,"><style>\n{_asset("report.css")}</style></head>',
+            f'<body><header><h1>{title}</h1><p class="soft">{markup.text(report.subtitle)}</p>',
+            f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav></header>' if links else "</header>",
             f"<main>{_headlines(report.headlines)}",
             *parts,
-            f"</main><footer>{_text(report.footer)}</footer></body>",
+            f"</main><footer>{markup.text(report.footer)}</footer>",
+            f"<script>{script}</script></body>",
             "</html>",
             "",
         ]
@@ -209,72 +164,83 @@ def write(report: Report, path: str | os.PathLike[str]) -> None:
     """Writes the page to `path` (UTF-8), under a temporary name first, so that no half page is ever seen there."""
     path = Path(path)
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(render(report), encoding="utf-8")
+    temporary.write_text(render(report), encoding="utf-8", newline="\n")
     temporary.replace(path)
 
 
-def _text(value: object) -> str:
-    return html.escape(str(value), quote=True)
+def _asset(name: str) -> str:
+    return (importlib.resources.files("tclsta_tf.reports") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _breakable(name: str) -> str:
-    """Returns a name that may wrap after the characters that join its parts, as in two-stream+STA+CLN."""
-    return re.sub(r"([+_/-])", r"\1<wbr>", _text(name))
+def _sections(report: Report) -> list[tuple[str, str]]:
+    """Returns (heading, HTML) of each part of the page."""
+    sections: list[tuple[str, str]] = []
+    results = ""
+    if report.results:
+        caption = "Percent of test videos; mean class: every class counts once"
+        caption += "; in brackets: 95 % interval." if report.intervals else "."
+        table = tables_lib.accuracy_table(report.results, caption=caption, intervals=report.intervals)
+        results = markup.table(table, report.best, "results")
+    results += "".join(markup.table(table, report.best, "results") for table in report.tables)
+    if results:
+        sections.append(("Results", results))
+    pairs = _confused_pairs(report.confused) if report.confused else ""
+    if report.confusion is not None:
+        sections.append(("Confusion", explorers.confusion_html(report.confusion, pairs)))
+    elif pairs:
+        sections.append(("Most confused pairs", pairs))
+    if report.classes:
+        sections.append(("Class by class", explorers.classes_html(report.classes, report.measure)))
+    if report.examples:
+        sections.append(("Successes and failures", explorers.examples_html(report.examples)))
+    sections.extend((section.title, _section(section)) for section in report.sections)
+    if report.configuration:
+        sections.append(("Configuration", _configuration(report.configuration)))
+    return sections
 
 
 def _headlines(headlines: Iterable[Headline]) -> str:
     items = [
-        f"<li><span>{_text(item.label)}</span><strong>{_text(item.value)}</strong>"
-        f'<span class="soft">{_text(item.note)}</span></li>'
+        f"<li><span>{markup.text(item.label)}</span><strong>{markup.unbroken(item.value)}</strong>"
+        f'<span class="soft">{markup.unbroken(item.note)}</span></li>'
         for item in headlines
     ]
     return f'<ul class="headlines">{"".join(items)}</ul>' if items else ""
 
 
-def _scrolling(content: str, name: str) -> str:
-    """Returns a box that scrolls sideways; it takes the keyboard's focus, or only a mouse could scroll it."""
-    return f'<div class="scroll" role="group" tabindex="0" aria-label="{_text(name)}">{content}</div>'
-
-
-def _table(table: tables_lib.Table, best: str = "") -> str:
-    classes = [' class="words"' if i < table.text_columns else "" for i in range(len(table.header))]
-    head = "".join(
-        f'<th scope="col"{kind}>{_text(title)}</th>' for kind, title in zip(classes, table.header, strict=True)
-    )
+def _confused_pairs(pairs: Iterable[tuple[str, str, int, float]]) -> str:
     rows = []
-    for name, *values in table.rows:
-        mark = ' class="best"' if best and name == best else ""
-        cells = "".join(
-            f"<td{kind}>{_breakable(value) if kind else _text(value)}</td>"
-            for kind, value in zip(classes[1:], values, strict=True)
-        )
-        rows.append(f'<tr{mark}><th scope="row" class="words">{_breakable(name)}</th>{cells}</tr>\n')
-    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
-    body = "".join(rows)
-    content = f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-    return f'<div class="card">{_scrolling(content, table.caption or "Table: " + ", ".join(table.header))}</div>\n'
+    for true, predicted, count, share in pairs:
+        explorers.check_fraction("share", share)
+        rows.append((true, predicted, str(count), f"{100 * share:.1f}"))
+    header = ("true class", "predicted class", "videos", "%")
+    return markup.table(
+        tables_lib.Table(header, tuple(rows), "Most confused pairs; percent of the true class", text_columns=2)
+    )
 
 
 def _picture(picture: Picture) -> str:
     width, height = picture.size
-    data = base64.b64encode(picture.png).decode("ascii")
-    image = f'<img src="data:image/png;base64,{data}" alt="{_text(picture.alt)}" width="{width}" height="{height}">'
+    image = (
+        f'<img src="{markup.data_url("image/png", picture.png)}" alt="{markup.text(picture.alt)}" '
+        f'width="{width}" height="{height}" loading="lazy" decoding="async">'
+    )
     if picture.wide:
-        image = _scrolling(image, picture.title)
-    caption = f"<p>{_text(picture.caption)}</p>" if picture.caption else ""
+        image = markup.scrolling(image, picture.title)
+    caption = f"<p>{markup.text(picture.caption)}</p>" if picture.caption else ""
     css_class = "card wide" if picture.wide else "card"
-    legend = f"<figcaption><h3>{_text(picture.title)}</h3>{caption}</figcaption>"
+    legend = f"<figcaption><h3>{markup.text(picture.title)}</h3>{caption}</figcaption>"
     return f'<figure class="{css_class}">{legend}{image}</figure>\n'
 
 
 def _section(section: Section) -> str:
-    text = f"<p>{_text(section.text)}</p>\n" if section.text else ""
+    words = f"<p>{markup.text(section.text)}</p>\n" if section.text else ""
     pictures = "".join(_picture(picture) for picture in section.pictures)
     gallery = f'<div class="gallery">{pictures}</div>\n' if pictures else ""
-    return text + "".join(_table(table) for table in section.tables) + gallery
+    return words + "".join(markup.table(table) for table in section.tables) + gallery
 
 
 def _configuration(configuration: Mapping[str, object]) -> str:
     rows = tuple((str(name), str(value)) for name, value in configuration.items())
-    table = _table(tables_lib.Table(("setting", "value"), rows, text_columns=2))
+    table = markup.table(tables_lib.Table(("setting", "value"), rows, text_columns=2), kind="settings", sortable=False)
     return f"<details><summary>{len(rows)} settings of this run</summary>\n{table}</details>\n"

@@ -1,15 +1,18 @@
 import base64
+import hashlib
+import json
 import re
 from html import parser
 
 import numpy as np
 import pytest
 
-from tclsta_tf.reports import figures, html, tables
+from tclsta_tf.reports import explorers, figures, html, tables
 
 PNG = figures.to_png(figures.fusion_weights(["a"], np.array([[0.4, 0.6]])), dpi=20)
+JPEG = b"\xff\xd8\xff\xe0" + bytes(16)
 EVIL = """<script>alert("1")</script>&'"""
-VOID = {"meta", "link", "img", "wbr", "br", "hr"}
+VOID = {"meta", "link", "img", "wbr", "br", "hr", "input"}
 
 
 class _Page(parser.HTMLParser):
@@ -31,7 +34,7 @@ class _Page(parser.HTMLParser):
         assert self._open and self._open.pop() == tag, f"</{tag}> closes another tag"
 
     def handle_data(self, data):
-        if "style" not in self._open:
+        if not {"style", "script"} & set(self._open):
             self.text.append(data)
 
     def all(self, tag):
@@ -58,6 +61,9 @@ def _report(**changes):
                 ],
             )
         ],
+        "confusion": explorers.Confusion([EVIL, "walk"], np.array([[2, 1], [0, 0]])),
+        "classes": [explorers.ClassRow(EVIL, 3, 0.5, 0.25, 2 / 3, 0.4, 0.6), explorers.ClassRow("walk", 0)],
+        "examples": [explorers.Example(JPEG, EVIL, EVIL, "walk", 0.5, f"thumbnail {EVIL}")],
         "configuration": {f"flag {EVIL}": EVIL, "learning_rate": 0.001},
         "footer": f"revision {EVIL}",
     }
@@ -67,17 +73,23 @@ def _report(**changes):
 def test_everything_from_outside_is_escaped():
     text = html.render(_report())
     page = _Page(text)
-    assert not page.all("script")
-    assert "<script" not in text and 'alert("1")' not in text
-    # 15 places in the report, some shown twice: the page's title, the contents, the groups' names.
-    assert "".join(page.text).count(EVIL) >= 15
-    assert page.all("img")[0]["alt"] == f"alt {EVIL}"
+    assert page.all("script") == [{"type": "application/json", "id": "confusion"}, {}]  # data, and the page's own
+    assert text.count("<script") == 2 and 'alert("1")' not in text
+    data = re.search('id="confusion">(.*)</script>', text).group(1)
+    assert json.loads(data) == {"labels": [EVIL, "walk"], "counts": [[2, 1], [0, 0]]}
+    # 20 places in the report, some shown twice: the page's title, the contents, the groups' names.
+    assert "".join(page.text).count(EVIL) >= 20
+    assert [image["alt"] for image in page.all("img")][:2] == [f"thumbnail {EVIL}", f"alt {EVIL}"]
 
 
-def test_the_page_needs_no_network_and_no_script():
+def test_the_page_needs_no_network_and_runs_its_own_script_only():
     text = html.render(_report())
     page = _Page(text)
-    assert "http" not in text and "@import" not in text and "url(" not in text
+    assert "http:" not in text and "https:" not in text and "@import" not in text and "url(" not in text
+    script = re.search("<script>(.*)</script></body>", text, re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [item["content"] for item in page.all("meta") if "http-equiv" in item]
+    assert f"script-src 'sha256-{digest}';" in policy and policy.startswith("default-src 'none'; img-src data:;")
     for _, attributes in page.tags:
         assert not any(name.startswith("on") for name in attributes)
         for name in ("src", "href"):
@@ -85,7 +97,7 @@ def test_the_page_needs_no_network_and_no_script():
 
 
 def test_pictures_are_embedded_whole_with_size_and_words():
-    images = _Page(html.render(_report())).all("img")
+    images = _Page(html.render(_report(examples=()))).all("img")
     assert len(images) == 2
     for image in images:
         assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == PNG
@@ -109,7 +121,7 @@ def test_contents_lead_to_every_section():
     page = _Page(html.render(_report()))
     links = [attributes["href"] for attributes in page.all("a")]
     assert links == [f"#{attributes['id']}" for attributes in page.all("section")]
-    assert len(links) == 4  # results, confused pairs, the section, configuration
+    assert len(links) == 6  # results, confusion, classes, examples, the section, configuration
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
 
@@ -151,3 +163,22 @@ def test_what_is_no_picture_or_has_no_words_is_refused():
 def test_a_metric_that_is_no_number_is_refused():
     with pytest.raises(ValueError, match=r"fractions in \[0, 1\]"):
         html.render(_report(results={"frame": {"overall_accuracy": float("nan")}}))
+    with pytest.raises(ValueError, match=r"`share` must be None or a fraction in \[0, 1\]. Received: share=nan"):
+        html.render(_report(confused=[("run", "walk", 0, float("nan"))]))
+
+
+def test_classes_without_videos_one_class_and_empty_tables_show_dashes_and_no_nan():
+    results = {"frame": {"overall_accuracy": 0.0, "num_videos": 0}}
+    text = html.render(
+        html.Report(
+            "One class",
+            results=results,
+            tables=[*tables.paper_tables(results, "hmdb51", speed={"flow": None}), tables.Table(("class", "n"), ())],
+            confusion=explorers.Confusion(["only"], np.zeros((1, 1), int)),
+            classes=[explorers.ClassRow("only", 0)],
+        )
+    )
+    page = _Page(text)
+    assert len(page.all("table")) == 6  # results, VI, IX, the empty one, the matrix in words, the class
+    assert "nan" not in "".join(page.text).lower() and "inf" not in "".join(page.text)
+    assert page.text.count("none") == 5  # two metrics in either table of results, and the speed
