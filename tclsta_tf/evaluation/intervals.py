@@ -68,19 +68,17 @@ def bootstrap(
         )
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie in (0, 1). Received: level={level}")
-    tail = (1 - level) / 2
     # Drawing how often each unit is taken, of units with equal sums in one go: sums and sizes of units are all that
     # the mean depends on.
     index = np.arange(len(values)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     units = np.stack([np.bincount(index, values), np.bincount(index)], axis=-1)  # [units, (sum, size)]
     kinds, counts = np.unique(units, axis=0, return_counts=True)
     if len(np.unique(values)) == 1:
-        reach = 1 - tail ** (1 / len(units))
+        reach = 1 - ((1 - level) / 2) ** (1 / len(units))
         return float(max(values[0] - reach, lowest)), float(min(values[0] + reach, highest))
     rng = np.random.default_rng(0)
     drawn = _draw(rng, counts, resamples) @ kinds  # [resamples, (sum, size)]
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
-    return float(low), float(high)
+    return _quantiles(drawn[:, 0] / drawn[:, 1], level)
 
 
 def bootstrap_metrics(
@@ -102,7 +100,6 @@ def bootstrap_metrics(
     truth = metrics.truth_of(labels, scores.shape[1])
     labelled = truth.any(axis=1)
     result = {"overall_accuracy": bootstrap(right[labelled].astype(float), None, level, resamples)}
-    ends = [(1 - level) / 2, (1 + level) / 2]
     rng = np.random.default_rng(0)
     if right[labelled].all() or not right[labelled].any():
         result["mean_class_accuracy"] = result["overall_accuracy"]
@@ -114,10 +111,10 @@ def bootstrap_metrics(
         videos, hits = drawn @ of_class, drawn @ (of_class * kinds[:, -1:])  # [resamples, C]
         shares = hits / np.maximum(videos, 1)
         means = shares.sum(axis=1) / (videos > 0).sum(axis=1)  # over the classes that were drawn
-        result["mean_class_accuracy"] = tuple(map(float, np.quantile(means, ends)))
+        result["mean_class_accuracy"] = _quantiles(means, level)
     if (truth.sum(axis=1) != 1).any():
         precisions = _resampled_precision(rng, scores, truth, min(resamples, 500))
-        result["mean_average_precision"] = tuple(map(float, np.quantile(precisions, ends)))
+        result["mean_average_precision"] = _quantiles(precisions, level)
     return result
 
 
@@ -164,6 +161,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
     if not disagreements:
         return 1.0
     return float(stats.binomtest(only_first, disagreements, 0.5).pvalue)
+
+
+def _quantiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _draw(rng: np.random.Generator, counts: np.ndarray, resamples: int) -> np.ndarray:

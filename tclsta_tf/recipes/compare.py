@@ -126,8 +126,8 @@ def _differences(
     lines = []
     for other in others:
         for row in rows:
-            pair = [np.array([of.right[row][video] for video in videos]) for of in (first, other)]
-            lines.append((other.name, row, *comparison_cells(intervals.compare(*pair))))
+            reference, right = (np.array([of.right[row][video] for video in videos]) for of in (first, other))
+            lines.append((other.name, row, *comparison_cells(intervals.compare(reference, right))))
     header = ("run", "variant", *COMPARISON_HEADER)
     caption = f"Difference to {first.name} in points, with 95 % intervals over the {len(videos)} videos"
     return tables.Table(header, tuple(lines), caption=caption, text_columns=2)

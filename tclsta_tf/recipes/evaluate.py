@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tclsta_tf import config
-from tclsta_tf.evaluation import intervals, metrics
+from tclsta_tf.evaluation import intervals as intervals_lib
+from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import two_stream
 from tclsta_tf.recipes import extract, fusion, results, train_collaborative
 from tclsta_tf.recipes import run as run_lib
@@ -43,7 +44,7 @@ class Evaluation:
     network: dict[str, np.ndarray]
     results: dict[str, dict[str, float | int]]
     intervals: dict[str, dict[str, tuple[float, float]]]
-    comparisons: dict[tuple[str, str], intervals.Comparison]
+    comparisons: dict[tuple[str, str], intervals_lib.Comparison]
     fusion_weights: np.ndarray
     final_row: str
 
@@ -101,7 +102,7 @@ def evaluate(run: run_lib.Run) -> Evaluation:
     return evaluation
 
 
-def comparisons_to_json(comparisons: dict[tuple[str, str], intervals.Comparison]) -> list[dict[str, Any]]:
+def comparisons_to_json(comparisons: dict[tuple[str, str], intervals_lib.Comparison]) -> list[dict[str, Any]]:
     """Comparisons as they stand in metrics.json."""
     return [
         {"first": first, "second": second, **dataclasses.asdict(found)}
@@ -151,14 +152,14 @@ def measure(run: run_lib.Run, learned: fusion.Fusion) -> Evaluation:
     return dataclasses.replace(
         measured,
         results={name: metrics.summarise(values, labels) for name, values in scores.items()},
-        intervals={name: intervals.bootstrap_metrics(values, labels) for name, values in scores.items()},
+        intervals={name: intervals_lib.bootstrap_metrics(values, labels) for name, values in scores.items()},
         comparisons=_compare(scores, labels, full),
     )
 
 
 def _compare(
     scores: dict[str, np.ndarray], labels: np.ndarray, full: str
-) -> dict[tuple[str, str], intervals.Comparison]:
+) -> dict[tuple[str, str], intervals_lib.Comparison]:
     """Compares what the paper's tables claim: each part with what it is added to, each fusion with late fusion."""
     pairs = [
         *((row_name(row, a), row_name(row, b)) for row in _ROWS for a, b in itertools.combinations(_SUFFIX, 2)
@@ -169,7 +170,7 @@ def _compare(
     ]  # fmt: skip
     right = {name: metrics.is_right(values, labels) for name, values in scores.items()}
     return {
-        (first, second): intervals.compare(right[first], right[second])
+        (first, second): intervals_lib.compare(right[first], right[second])
         for first, second in pairs
         if first in scores and second in scores
     }

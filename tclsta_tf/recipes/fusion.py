@@ -89,7 +89,7 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
     heads = None
     if samples.heads:
         heads, chosen[f"heads/{settings.awl}"] = _fit(run, samples.heads, samples.videos, settings.awl)
-    pair, labels = [samples.streams[stream] for stream in config.STREAMS], samples.videos.labels
+    (static, motion), labels = (samples.streams[stream] for stream in config.STREAMS), samples.videos.labels
     learned = Fusion(
         source=samples.source,
         num_videos=len(samples.videos),
@@ -97,10 +97,10 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
         heads=heads,
         settings=chosen,
         method=settings.awl,
-        late=cross_validation.choose_late_weights(*pair, labels),
+        late=cross_validation.choose_late_weights(static, motion, labels),
         early=_fit_early(run),
         kernels=multiple_kernel.fit_multiple_kernels(
-            *pair, labels, norm=settings.mkl_norm, cost=settings.mkl_c, seed=run.config.device.seed
+            static, motion, labels, norm=settings.mkl_norm, cost=settings.mkl_c, seed=run.config.device.seed
         ),
     )
     values = {"labels": list(run.labels), **learned.to_json(), "streams": weights[settings.awl].tolist()}
@@ -158,22 +158,21 @@ def _fit(
 
 def _fit_early(run: run_lib.Run) -> early_svm.EarlySVM:
     """Fits on the features of the videos that the streams were trained on; C, if open, on the held-out ones."""
-    train, held_out = (
-        (*read_attended(run, role), scores.videos(run, role).labels) for role in (run_lib.TRAIN, run_lib.VALIDATION)
-    )
-    candidates = run.config.fusion.svm_c
+    costs, held_out = run.config.fusion.svm_c, None
+    if len(costs) > 1 and len(run.subset(run_lib.VALIDATION)):
+        labels = scores.videos(run, run_lib.VALIDATION).labels
+        held_out = (*read_attended(run, run_lib.VALIDATION), labels)
+    static, motion = read_attended(run, run_lib.TRAIN)
+    labels = scores.videos(run, run_lib.TRAIN).labels
     return early_svm.fit_early(
-        *train,
-        num_classes=len(run.labels),
-        costs=candidates,
-        held_out=held_out if len(held_out[-1]) and len(candidates) > 1 else None,
-        seed=run.config.device.seed,
+        static, motion, labels, len(run.labels), costs, held_out=held_out, seed=run.config.device.seed
     )
 
 
-def read_attended(run: run_lib.Run, role: str) -> tuple[np.ndarray, ...]:
+def read_attended(run: run_lib.Run, role: str) -> tuple[np.ndarray, np.ndarray]:
     """Features of both streams for every video of a role, averaged with their attention: float32 [n, D] each."""
-    return tuple(features.read_attended(run.feature_file(stream, role), run.clips(role)) for stream in config.STREAMS)
+    static, motion = (run.feature_file(stream, role) for stream in config.STREAMS)
+    return features.read_attended(static, run.clips(role)), features.read_attended(motion, run.clips(role))
 
 
 def fuse_streams(run: run_lib.Run, learned: Fusion, static: np.ndarray, motion: np.ndarray) -> dict[str, np.ndarray]:
@@ -202,4 +201,5 @@ def fuse_streams(run: run_lib.Run, learned: Fusion, static: np.ndarray, motion: 
 
 def fuse_heads(learned: Fusion, network: dict[str, np.ndarray]) -> np.ndarray:
     """The whole method: the collaborative network's two heads fused by Eq. (14), float [n, C]."""
-    return adaptive_weights.fuse_adaptive(network["static_scores"], network["motion_scores"], learned.heads)
+    heads = network["static_scores"], network["motion_scores"]
+    return adaptive_weights.fuse_adaptive(*heads, learned.final_weights)

@@ -1,6 +1,7 @@
 """What the report shows of a run: charts of classes, training curves, examples, where and when the streams looked."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -98,7 +99,7 @@ def examples(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[explorer
     chosen: list[int] = []
     for wanted in (True, False):
         of_class: dict[int, int] = {}
-        of_kind = []
+        of_kind: list[int] = []
         for row in order:
             label = int(videos.labels[row])
             if right[row] == wanted and of_class.get(label, 0) < _SAME_CLASS and len(of_kind) < _EXAMPLES:
@@ -147,7 +148,7 @@ def attention(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[html.Pi
         def of_clip(values: np.ndarray, row: int = row) -> np.ndarray:
             return np.array_split(values[row], windows)[windows // 2]
 
-        weights = {
+        maps: dict[str, Any] = {
             f"{name}_{kind}": of_clip(values) * windows
             for name in streams
             for kind, values in (
@@ -155,11 +156,11 @@ def attention(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[html.Pi
                 ("collaborative", evaluation.network[f"{name}_weights"]),
             )
         }
+        maps |= {f"{name}_attention": of_clip(values["spatial_attention"]) for name, values in streams.items()}
         video = attention_figure.VideoAttention(
             frames=frames,
             flow=fields,
-            **{f"{name}_attention": of_clip(values["spatial_attention"]) for name, values in streams.items()},
-            **weights,
+            **maps,
             title=str(ids[row]),
             true_label=run.labels[labels[row]],
             predicted_label=run.labels[int(evaluation.scores[evaluation.final_row][row].argmax())],

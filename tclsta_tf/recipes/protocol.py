@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from tclsta_tf.evaluation import intervals, protocols
-from tclsta_tf.recipes import results, scores
+from tclsta_tf.evaluation import intervals as intervals_lib
+from tclsta_tf.evaluation import protocols
+from tclsta_tf.recipes import results
 from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.recipes import scores as scores_lib
 from tfrecords_tools import manifest
 
 _FILE = "experiment.json"
@@ -31,12 +33,14 @@ class Members:
         seeds: the seeds, as asked for.
         by_group: whether a split leaves out one group.
         runs: (split, seed) -> run.
+        folders: (split, seed) -> its folder below that of the experiment.
     """
 
     splits: tuple[str, ...]
     seeds: tuple[int, ...]
     by_group: bool
     runs: dict[tuple[str, int], run_lib.Run]
+    folders: dict[tuple[str, int], str]
 
     @property
     def all_splits(self) -> list[str]:
@@ -79,13 +83,13 @@ def make_members(
         if split not in known:
             raise ValueError(f"--splits must be among {', '.join(known)}. Received: {split}")
     kind = "group" if by_group else "split"
-    runs = {}
+    runs, folders = {}, {}
     for seed in seeds or [run.config.device.seed]:
         for split in splits or [run.config.data.split]:
-            folders = [f"seed-{seed}"] * bool(seeds) + [f"{kind}-{split}"] * bool(splits)
-            runs[split, seed] = run.member("/".join(folders), split, seed)
+            folder = "/".join([f"seed-{seed}"] * bool(seeds) + [f"{kind}-{split}"] * bool(splits))
+            runs[split, seed], folders[split, seed] = run.member(folder, split, seed), folder
     next(iter(runs.values())).manifest  # noqa: B018 - what is wrong with the records shows before anything is made
-    return Members(tuple(splits), tuple(seeds), by_group, runs)
+    return Members(tuple(splits), tuple(seeds), by_group, runs, folders)
 
 
 def save(run: run_lib.Run, members: Members) -> None:
@@ -118,10 +122,10 @@ class Common:
     results: dict[str, dict[str, float | int]]
     deviations: dict[str, dict[str, float]]
     intervals: dict[str, dict[str, tuple[float, float]]]
-    comparisons: dict[tuple[str, str], intervals.Comparison]
+    comparisons: dict[tuple[str, str], intervals_lib.Comparison]
     saved: dict[tuple[str, int], dict[str, Any]]
     scores: dict[str, np.ndarray]
-    videos: scores.Videos
+    videos: scores_lib.Videos
 
 
 def combine(members: Members) -> Common:
@@ -145,8 +149,8 @@ def combine(members: Members) -> Common:
     read = {key: results.read_scores(run.report_dir) for key, run in members.runs.items()}
     parts = [[read[split, seed] for seed in members.all_seeds] for split in members.all_splits]
     of_splits = [part[0].videos for part in parts]
-    fields = [field.name for field in dataclasses.fields(scores.Videos)]
-    videos = scores.Videos(**{name: np.concatenate([getattr(of, name) for of in of_splits]) for name in fields})
+    fields = [field.name for field in dataclasses.fields(scores_lib.Videos)]
+    videos = scores_lib.Videos(**{name: np.concatenate([getattr(of, name) for of in of_splits]) for name in fields})
     labelled = videos.truth.any(axis=1)
     right = {row: _over_parts(parts, lambda of, row=row: of.right(row).astype(float))[labelled] for row in rows}
     pairs = [
@@ -156,8 +160,8 @@ def combine(members: Members) -> Common:
     return Common(
         results=merged,
         deviations=spread,
-        intervals={row: {"overall_accuracy": intervals.bootstrap(values)} for row, values in right.items()},
-        comparisons={pair: intervals.compare(right[pair[0]], right[pair[1]]) for pair in pairs},
+        intervals={row: {"overall_accuracy": intervals_lib.bootstrap(values)} for row, values in right.items()},
+        comparisons={pair: intervals_lib.compare(right[pair[0]], right[pair[1]]) for pair in pairs},
         saved=saved,
         scores={row: _over_parts(parts, lambda of, row=row: of.rows[row]) for row in rows},
         videos=videos,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.recipes import compare, evaluate, pictures, protocol, results, scores
@@ -87,7 +88,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> str:
         "dataset": first.manifest.dataset,
         "splits": members.all_splits,
         "seeds": members.all_seeds,
-        "members": [str(of.workdir.relative_to(run.workdir)) for of in members.runs.values()],
+        "members": [members.folders[key] for key in members.runs],
         "num_classes": len(first.labels),
         "num_test_videos": len(common.videos),
         "protocol": saved["protocol"],
@@ -255,7 +256,7 @@ def _write_events(folder: storage.AnyPath, page: html.Report, shown: Sequence[ht
     """The same figures for TensorBoard, instead of those of an earlier evaluation."""
     logs = folder / "logs"
     for old in storage.entries(logs, "events*"):
-        old.unlink()
+        tf.io.gfile.remove(str(old))
     board = summaries.Summaries(str(logs), page.subtitle)
     for picture in shown:
         board.write_image(0, f"report/{picture.title}", picture.png)
