@@ -78,8 +78,8 @@ def fit_early(
     several values of C that with the best accuracy on the held-out videos is taken, of equal ones the smallest;
     they are compared on at most 3,000 training videos, drawn by class, and the SVM is then fitted to all.
 
-    Cost: with 9,537 videos of 2 x 2,048 features and 101 classes one C takes about 30 s and 1 GB on 2 cores
-    (`benchmarks/fusion.py`). Two processes have half of the classes each and hand them to `LinearSVC` in one call,
+    Cost: with 9,537 videos of 2 x 2,048 features and 101 classes one C takes about 35 s and 1.8 GB on 2 cores, a choice
+    among five of them 80 s (`benchmarks/fusion.py`). Two processes have half of the classes each and hand them to `LinearSVC` in one call,
     which copies the features each time; always halves, so that the result is the same on every machine. (Threads
     would not do: liblinear has one generator of random numbers for all of them.)
 
