@@ -286,9 +286,9 @@ class FusionConfig:
     """
 
     awl: str = choices("lp", "regularised")
-    awl_lambda: tuple[float, ...] = (0.001, 0.005, 0.02, 0.1)
+    awl_lambda: tuple[float, ...] = (0.0, 0.001, 0.005, 0.02, 0.1)
     awl_floor: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-    awl_strength: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    awl_strength: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
     awl_scores: str = choices("validation", "kfold", "train")
     awl_folds: int = 5
     late_weights: str = "1:1.5"

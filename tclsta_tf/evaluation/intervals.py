@@ -10,7 +10,6 @@ from tclsta_tf.evaluation import metrics
 
 LEVEL = 0.95
 RESAMPLES = 2000
-_BATCH = 4_000_000  # resampled values held in memory at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,18 +174,13 @@ def _draw(rng: np.random.Generator, counts: np.ndarray, resamples: int) -> np.nd
 
 def _resampled_precision(rng: np.random.Generator, scores: np.ndarray, truth: np.ndarray, resamples: int) -> np.ndarray:
     """The mean average precision of resampled videos, float [resamples] or a little shorter."""
+    taken = _draw(rng, np.ones(len(scores)), resamples).astype(np.float32)
     occurring = np.flatnonzero(truth.any(axis=0))
-    size = len(scores)
-    step = max(1, _BATCH // size)
-    parts = []
-    for first in range(0, resamples, step):
-        taken = _draw(rng, np.ones(size), min(step, resamples - first)).astype(np.float64)
-        by_class = np.stack([_weighted_precision(scores[:, j], truth[:, j], taken) for j in occurring])
-        # A class of which no video was drawn says nothing about this resample, nor does one without any class.
-        drawn = np.isfinite(by_class)
-        sums = np.where(drawn, by_class, 0.0).sum(axis=0)
-        parts.append((sums / np.maximum(drawn.sum(axis=0), 1))[drawn.any(axis=0)])
-    return np.concatenate(parts)
+    by_class = np.stack([_weighted_precision(scores[:, j], truth[:, j], taken) for j in occurring])
+    # A class of which no video was drawn says nothing about this resample, nor does one without any class.
+    drawn = np.isfinite(by_class)
+    sums = np.where(drawn, by_class, 0.0).sum(axis=0)
+    return (sums / np.maximum(drawn.sum(axis=0), 1))[drawn.any(axis=0)]
 
 
 def _weighted_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -194,18 +188,15 @@ def _weighted_precision(scores: np.ndarray, truth: np.ndarray, weights: np.ndarr
 
     Args:
         scores: float [n].
-        truth: bool [n].
-        weights: float [resamples, n].
+        truth: bool [n], k of them True.
+        weights: float32 [resamples, n], >= 0.
 
     Returns:
-        float [resamples]; not a number where no true video has weight.
+        float32 [resamples]; not a number where no true video has weight.
     """
-    order = np.argsort(-scores, kind="stable")
-    # Videos of equal score come in together: figures are read off after the last of them.
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    true_so_far = np.cumsum(weights[:, order] * truth[order], axis=1)[:, last]
-    all_so_far = np.cumsum(weights[:, order], axis=1)[:, last]
-    precision = true_so_far / np.maximum(all_so_far, 1e-12)
-    gained = np.diff(true_so_far, axis=1, prepend=0.0)
-    total = true_so_far[:, -1]
-    return np.where(total > 0, (gained * precision).sum(axis=1) / np.maximum(total, 1e-12), np.nan)
+    own = weights[:, truth]  # [resamples, k]
+    # Column i: which videos rank at least as high as true video i. Equal scores come in together, as in scikit-learn.
+    above = (scores[:, np.newaxis] >= scores[truth]).astype(np.float32)  # [n, k]
+    precision = (own @ above[truth]) / np.maximum(weights @ above, 1e-12)
+    total = own.sum(axis=1)
+    return np.where(total > 0, (own * precision).sum(axis=1) / np.maximum(total, 1e-12), np.nan)

@@ -129,11 +129,14 @@ def _differences(
             reference, right = (np.array([of.right[row][video] for video in videos]) for of in (first, other))
             lines.append((other.name, row, *comparison_cells(intervals.compare(reference, right))))
     header = ("run", "variant", *COMPARISON_HEADER)
-    caption = f"Difference to {first.name} in points, with 95 % intervals over the {len(videos)} videos"
+    caption = (
+        f"Difference to {first.name} in points of overall accuracy, with 95 % intervals over the {len(videos)} videos; "
+        "videos lost and gained; p of McNemar's exact test, each by itself"
+    )
     return tables.Table(header, tuple(lines), caption=caption, text_columns=2)
 
 
-COMPARISON_HEADER = ("difference", "95 % interval", "only first right", "only second right", "McNemar p")
+COMPARISON_HEADER = ("points", "95 % interval", "lost", "gained", "p")
 """Titles of what `comparison_cells` gives."""
 
 
@@ -152,15 +155,9 @@ def comparison_cells(found: intervals.Comparison) -> tuple[str, ...]:
 def comparison_table(comparisons: Mapping[tuple[str, str], intervals.Comparison]) -> tables.Table:
     """What each part adds: one line for each pair of rows."""
     lines = tuple((second, first, *comparison_cells(found)) for (first, second), found in comparisons.items())
-    header = (
-        "variant",
-        "compared with",
-        *COMPARISON_HEADER[:2],
-        "only compared right",
-        "only variant right",
-        "McNemar p",
-    )
+    header = ("variant", "against", *COMPARISON_HEADER)
     caption = (
-        "Differences in points of overall accuracy, on the same videos; p of McNemar's exact test, each test by itself"
+        "What each part adds: points of overall accuracy on the same videos, with 95 % intervals; videos lost and "
+        "gained; p of McNemar's exact test, each by itself"
     )
     return tables.Table(header, lines, caption=caption, text_columns=2)

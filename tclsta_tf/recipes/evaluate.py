@@ -96,10 +96,16 @@ def evaluate(run: run_lib.Run) -> Evaluation:
             label: pair.tolist() for label, pair in zip(run.labels, evaluation.fusion_weights, strict=True)
         },
         "fusion": learned.to_json(),
+        "collaborative_convergence": _convergence(evaluation.network),
         "speed": speed(run),
     }
     results.write_metrics(run.report_dir, values)
     return evaluation
+
+
+def _convergence(network: dict[str, np.ndarray]) -> list[float]:
+    """Mean over the videos of the largest change of a weight, in each round of Algorithm 1."""
+    return network["convergence"].mean(axis=0).tolist() if "convergence" in network else []
 
 
 def comparisons_to_json(comparisons: dict[tuple[str, str], intervals_lib.Comparison]) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tclsta_tf import config
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.recipes import compare, evaluate, pictures, protocol, results, scores
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.reports import explorers, html, tables
+from tclsta_tf.reports import explorers, html, paper, tables
 from tclsta_tf.training import summaries
 from tfrecords_tools import storage
 
@@ -52,7 +53,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> str:
     overview = tables.accuracy_table(shown, common.deviations, caption=caption, intervals=common.intervals)
     made = {
         "results": overview,
-        **_paper_tables(shown, first.manifest.dataset, common.intervals, common.deviations, {}),
+        **_paper_tables(first, shown, common.intervals, common.deviations, {}),
         "members": _members_table(members, common),
         "comparisons": compare.comparison_table(common.comparisons),
     }
@@ -74,13 +75,16 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> str:
         title=f"TCLSTA on {first.manifest.dataset}, {what}",
         subtitle=f"{len(common.videos)} test videos in all, {len(first.labels)} classes. {_protocol_text(saved)}",
         headlines=_headlines(first, evaluation),
-        tables=list(made.values()),
+        tables=[table for name, table in made.items() if name != "comparisons"],
         best=final,
         confusion=explorers.Confusion(first.labels, confusion),
         confused=_confused(first, confusion),
         classes=classes,
         measure=_measure(evaluation),
-        sections=[html.Section("Classes", pictures=pictures.class_charts(classes, confusion)[1:])],
+        sections=[
+            html.Section("What each part adds", tables=[made["comparisons"]]),
+            html.Section("Classes", pictures=pictures.class_charts(classes, confusion)[1:]),
+        ],
         configuration=_configuration(run),
         footer=f"code revision {evaluate.git_revision()}",
     )
@@ -117,19 +121,19 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
             f"{scores.describe_protocol(scores.protocol(run))}"
         ),
         headlines=_headlines(run, evaluation),
-        results=_shown(evaluation.results, evaluation.is_multi_label),
         intervals=evaluation.intervals,
-        tables=list(_tables(run, evaluation).values())[1:],
-        best=evaluation.final_row,
+        **_page_tables(run, evaluation),
         confusion=explorers.Confusion(run.labels, confusion),
         confused=_confused(run, confusion),
         classes=classes,
         measure=_measure(evaluation),
         examples=pictures.examples(run, evaluation),
         sections=[
+            html.Section("What each part adds", tables=[compare.comparison_table(evaluation.comparisons)]),
             html.Section("Attention", text=pictures.attention_rule(), pictures=pictures.attention(run, evaluation)),
             html.Section("Classes", pictures=charts[1:]),
             html.Section("Training", pictures=pictures.training_curves(run)),
+            *_rounds(evaluation),
         ],
         configuration=_configuration(run),
         footer=f"code revision {evaluate.git_revision()}",
@@ -137,26 +141,55 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
     return page, charts[:1]
 
 
+def _page_tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, Any]:
+    """Tables VI to IX and what goes beyond them where every attention variant was trained, else all rows in one."""
+    shown = _shown(evaluation.results, evaluation.is_multi_label)
+    if not all(evaluate.row_name("frame", attention) in shown for attention in config.ATTENTION_VARIANTS):
+        return {"results": shown, "best": evaluation.final_row}
+    made = [table for name, table in _tables(run, evaluation).items() if name.startswith("table_")]
+    beyond = {row: values for row, values in shown.items() if row not in tables.ROW_ORDER}
+    if beyond:
+        caption = "Further ways to fuse the streams; in brackets: 95 % interval"
+        made.append(tables.accuracy_table(beyond, caption=caption, intervals=evaluation.intervals))
+    return {"tables": made, "best": "two-stream+STA+CLN+AWL"}
+
+
+def _rounds(evaluation: evaluate.Evaluation) -> list[html.Section]:
+    """How far the rounds of collaborative learning were from a fixed point; nothing of the release network."""
+    if "convergence" not in evaluation.network:
+        return []
+    rows = tuple(
+        (str(number), f"{changes.mean():.2g}", f"{np.quantile(changes, 0.95):.2g}", f"{changes.max():.2g}")
+        for number, changes in enumerate(evaluation.network["convergence"].T, start=1)
+    )
+    caption = "Largest change of a collaborative weight in each round of Algorithm 1, over the test videos"
+    table = tables.Table(("round", "mean", "95 % of videos below", "largest"), rows, caption=caption)
+    text = "Each stream's weights sum to 1 over the frames. Small changes in the last round mean that it has converged."
+    return [html.Section("Rounds", text=text, tables=[table])]
+
+
 def _tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, tables.Table]:
     """Name of a file -> table; the first holds every row."""
-    dataset = run.manifest.dataset
     shown = _shown(evaluation.results, evaluation.is_multi_label)
-    caption = f"{dataset}, split {run.config.data.split}: {len(evaluation.videos)} test videos"
+    caption = f"{run.manifest.dataset}, split {run.config.data.split}: {len(evaluation.videos)} test videos"
     speed = evaluate.speed(run).get("frames_per_second", {})
     return {
         "results": tables.accuracy_table(shown, caption=caption),
-        **_paper_tables(shown, dataset, evaluation.intervals, None, speed),
+        **_paper_tables(run, shown, evaluation.intervals, None, speed),
         "comparisons": compare.comparison_table(evaluation.comparisons),
     }
 
 
 def _paper_tables(
+    run: run_lib.Run,
     shown: Mapping[str, Mapping[str, float | int]],
-    dataset: str,
     ends: Mapping[str, Mapping[str, tuple[float, float]]],
     deviations: Mapping[str, Mapping[str, float]] | None,
     speed: Mapping[str, float],
 ) -> dict[str, tables.Table]:
+    dataset = run.manifest.dataset
+    if paper.NUM_CLASSES.get(dataset) != len(run.labels):
+        dataset = ""  # some of its classes, or another set in its layout
     made = tables.paper_tables(shown, dataset, ends, deviations, speed)
     return {table.caption.split(":")[0].lower().replace(" ", "_"): table for table in made}
 

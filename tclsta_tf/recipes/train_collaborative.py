@@ -119,4 +119,7 @@ def _validate(run: run_lib.Run, stage: parts.Stage, model: keras.Model, step: in
     outputs = outputs_on_features(run, model, run_lib.VALIDATION)
     if not outputs:
         return {}
-    return watch.describe(run, stage, step, np.asarray(two_stream.merged_scores(outputs)), outputs["labels"])
+    scalars = watch.describe(run, stage, step, np.asarray(two_stream.merged_scores(outputs)), outputs["labels"])
+    if "convergence" in outputs:  # how much the weights still change in the last round
+        scalars["last_round_change"] = float(outputs["convergence"][:, -1].mean())
+    return scalars

@@ -34,6 +34,9 @@ _ACCURACY = {
     "fusion/awl": (0.682, 0.953, 0.936, 0.841),
 }
 
+NUM_CLASSES = {"hmdb51": 51, "ucf50": 50, "ucf101": 101, "thumos14": 101}
+"""Classes of each data set: one with fewer, or another one in the same layout, has other figures."""
+
 PROTOCOLS = {
     "hmdb51": "mean of 3 splits",
     "ucf50": "mean over 25 groups, each left out once",
