@@ -92,6 +92,24 @@ def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
     assert len(frames) == count and frames[0].shape[1] == 640 and np.std(frames[0]) > 10
 
 
+def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path):
+    done = command(
+        "tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--splits=2", "--seeds=3"
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"== {tmp_path}/seed-3/split-2" in done.stdout and "Overall accuracy of each run, percent" in done.stdout
+    metrics = tmp_path / "report" / "metrics.json"
+    before = json.loads(metrics.read_text())
+    metrics.unlink()
+    done = command("tclsta_tf.evaluate", f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(metrics.read_text())["results"] == before["results"]
+    done = command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
+    assert done.returncode == 0, done.stderr
+    assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,0,0,1" in done.stdout
+    assert_one_line(command("tclsta_tf.compare", tmp_path, workdir), "were tested on different videos")
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts", "status"),
     [
@@ -130,6 +148,20 @@ def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
         (["tclsta_tf.predict", "--model={tmp}", "clip.avi"], ["is not an exported model"], 1),
         (["tclsta_tf.predict", "--model={tmp}"], ["no video given"], 2),
         (["tclsta_tf.evaluate", "--workdir={tmp}", "--data_dir={records}"], ["train --part=static"], 1),
+        (
+            ["tclsta_tf.evaluate", "--workdir={tmp}", "--data_dir={records}", "--seeds=a"],
+            ["--seeds must be numbers"],
+            2,
+        ),
+        (["tclsta_tf.experiment", "--workdir={tmp}", "--data_dir={records}", "--splits=1,3"], ["--splits must be"], 1),
+        (["tclsta_tf.experiment", "--workdir={tmp}", "--awl_floor=0.1,0.7"], ["--awl_floor must be in [0, 0.5]"], 1),
+        (["tclsta_tf.experiment", "--workdir={tmp}", "--late_weights=1-2"], ["--late_weights must be ratios"], 1),
+        (["tclsta_tf.compare", "{tmp}"], ["name two working folders or more"], 2),
+        (
+            ["tclsta_tf.compare", "{tmp}", "{records}"],
+            ["metrics.json does not exist: run `python -m tclsta_tf.evalu"],
+            1,
+        ),
         (["tclsta_tf.export", "--workdir={tmp}", "--output_dir={tmp}/e"], ["train --part=static"], 1),
         (["tclsta_tf.experiment", "--workdir={tmp}", "--data_dir={records}", "--variants=all"], ["--variants"], 1),
     ],
@@ -145,7 +177,8 @@ def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records):
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "extract_features", "evaluate", "experiment", "export", "import_weights", "predict", "fuse"]
+    "name",
+    ["train", "extract_features", "evaluate", "experiment", "export", "import_weights", "predict", "fuse", "compare"],
 )
 def test_help_tells_what_a_command_does(name):
     done = command(f"tclsta_tf.{name}", "--help")

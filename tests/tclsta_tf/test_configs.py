@@ -6,6 +6,7 @@ import pytest
 from absl import flags as absl_flags
 
 from tclsta_tf import config, flags
+from tclsta_tf.fusion import cross_validation
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.cfg"))
@@ -30,6 +31,12 @@ def test_there_are_both_presets_of_every_dataset():
     assert presets == {(dataset, preset) for dataset in datasets for preset in ("paper", "release")}
 
 
+def test_fusion_chooses_among_the_same_values_everywhere():
+    settings = config.FusionConfig()
+    for name, values in (("lambda", "TRADE_OFFS"), ("floor", "FLOORS"), ("strength", "STRENGTHS")):
+        assert getattr(settings, f"awl_{name}") == getattr(cross_validation, values)
+
+
 @pytest.mark.parametrize(
     ("dataset", "steps"), [("hmdb51", (30000, 60000)), ("ucf101", (30000, 60000)), ("thumos14", (60000, 120000))]
 )
@@ -41,6 +48,7 @@ def test_paper(dataset, steps):
         assert (stage.learning_rate, stage.schedule, stage.decay_rate) == (1e-3, "plateau", 0.1)
     assert (made.stream.cam_units, made.stream.cam_groups, made.stream.lstm_units) == (1024, 1, 512)
     assert (made.data.test_frames, made.network.collaborative_network) == (25, "paper")
+    assert made.data.test_clips == (10 if dataset == "thumos14" else 1)  # untrimmed videos are tested in windows
 
 
 @pytest.mark.parametrize("dataset", ["hmdb51", "ucf101", "ucf50", "thumos14", "jhmdb21"])
