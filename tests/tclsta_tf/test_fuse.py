@@ -117,13 +117,14 @@ def test_every_method_is_what_its_module_makes_of_the_files(paths, tmp_path):
         assert method in text
     assert written["results"]["motion"] == metrics.summarise(motion.scores, static.labels)
     assert written["num_test_videos"] == 60 and written["num_fit_videos"] == 90 and written["num_classes"] == 4
-    learned = [method for method in SETTINGS.methods if fuse_scores.needs_fit(method)]
-    for method in learned:
+    by_class = ["awl-lp", "awl-regularised", "mkl"]
+    assert list(written["fusion_weights"]) == by_class
+    for method in by_class:
         assert (output_dir / f"fusion_weights-{method}.png").read_bytes().startswith(b"\x89PNG")
         for pair in written["fusion_weights"][method].values():
             assert sum(pair) == pytest.approx(1)
     names = {f"fused-{method.replace(':', '-')}.npz" for method in SETTINGS.methods}
-    names |= {f"fusion_weights-{method}.png" for method in learned}
+    names |= {f"fusion_weights-{method}.png" for method in by_class}
     assert {path.name for path in output_dir.iterdir()} == names | {"metrics.json"}
 
 
@@ -218,10 +219,8 @@ def test_class_names_of_the_fit_files_serve_for_test_files_without(paths, tmp_pa
         paths[name] = str(tmp_path / f"bare_{name}.npz")
         score_files.save(pathlib.Path(paths[name]), dataclasses.replace(file, classes=None))
     fuse_scores.fuse_files(**paths, settings=SETTINGS, output_dir=tmp_path / "out")
-    assert (
-        score_files.load(str(tmp_path / "out" / "fused-late.npz")).classes
-        == score_files.load(paths["fit_static"]).classes
-    )
+    fused = score_files.load(str(tmp_path / "out" / "fused-late.npz"))
+    assert fused.classes == score_files.load(paths["fit_static"]).classes
 
 
 @pytest.mark.parametrize(
