@@ -37,7 +37,7 @@ _FLOOR = flags.DEFINE_list("awl_floor", list(map(str, _DEFAULTS.floors)), "Small
 _STRENGTH = flags.DEFINE_list(
     "awl_strength", list(map(str, _DEFAULTS.strengths)), "Weights of the entropy term of awl-regularised, > 0."
 )
-_MKL_NORM = flags.DEFINE_float("mkl_norm", _DEFAULTS.mkl_norm, "p of mkl, >= 1: 1 prefers few kernels.")
+_MKL_NORM = flags.DEFINE_float("mkl_norm", _DEFAULTS.mkl_norm, "p of mkl: 1 prefers few kernels.", lower_bound=1.0)
 _MKL_COST = flags.DEFINE_float("mkl_cost", _DEFAULTS.mkl_cost, "C of the SVMs of mkl, > 0.")
 _LOGITS = flags.DEFINE_list("logits", [], "Streams whose files hold logits: static, motion or static,motion.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the fused scores and all figures.")

@@ -79,9 +79,9 @@ def fit_early(
     they are compared on at most 3,000 training videos, drawn by class, and the SVM is then fitted to all.
 
     Cost: with 9,537 videos of 2 x 2,048 features and 101 classes one C takes about 35 s and 1.8 GB on 2 cores, a choice
-    among five of them 80 s (`benchmarks/fusion.py`). Two processes have half of the classes each and hand them to `LinearSVC` in one call,
-    which copies the features each time; always halves, so that the result is the same on every machine. (Threads
-    would not do: liblinear has one generator of random numbers for all of them.)
+    among five 80 s (`benchmarks/fusion.py`). Two processes have half of the classes each and hand them to `LinearSVC`
+    in one call, which copies the features each time; always halves, so that the result is the same on every machine.
+    (Threads would not do: liblinear has one generator of random numbers for all of them.)
 
     Args:
         static_features: float [n, D_static], finite, n >= 1.
@@ -195,11 +195,10 @@ def _fit_part(
     """Returns weights float64 [classes, D] and biases [classes] of some of the classes, each against all the rest."""
     machine = svm.LinearSVC(C=cost, tol=TOLERANCE, dual=True, random_state=seed)
     machine.fit(features, np.where(np.isin(labels, classes), labels, -1))
-    weights, biases = machine.coef_, machine.intercept_
-    if len(machine.classes_) == 2:  # one row, for the second class against the first
-        weights, biases = np.concatenate([-weights, weights]), np.append(-biases, biases)
+    if len(machine.classes_) == 2:  # the rest, -1, and the one class, for which the one row of coefficients speaks
+        return machine.coef_, machine.intercept_
     wanted = machine.classes_ >= 0
-    return weights[wanted], biases[wanted]
+    return machine.coef_[wanted], machine.intercept_[wanted]
 
 
 def _check_labels(name: str, labels: np.ndarray, num_videos: int, num_classes: int) -> np.ndarray:

@@ -64,8 +64,8 @@ class Fused:
 
     Attributes:
         scores: method -> float64 [n, C]. Those of "mkl" are decision values, all others lie in [0, 1].
-        weights: method -> float64 [C, 2], each class's weights of the static and the motion stream, rows that sum
-            to 1; of "mkl" each stream's part of the sum of the kernels' weights. For methods that are fitted.
+        weights: method -> float64 [C, 2], for methods that weigh each class by itself: weights of the static and the
+            motion stream, rows that sum to 1; of "mkl" each stream's part of the sum of the kernels' weights.
         settings: method -> the settings that were given or chosen.
         kernel_weights: float64 [C, 6] of "mkl", or None.
     """
@@ -234,7 +234,6 @@ def fuse(static_scores: np.ndarray, motion_scores: np.ndarray, fit: Pair | None,
         if method == "late-grid":
             pair = cross_validation.choose_late_weights(*samples)
             result.scores[method] = score_fusion.late_fusion(static_scores, motion_scores, pair)
-            result.weights[method] = np.tile(pair, (static_scores.shape[1], 1))
             result.settings[method] = {"weights": list(pair)}
         elif method == "mkl":
             machine = multiple_kernel.fit_multiple_kernels(

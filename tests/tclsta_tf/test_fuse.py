@@ -13,7 +13,7 @@ from scipy import special
 
 from tclsta_tf.data import score_files
 from tclsta_tf.evaluation import metrics
-from tclsta_tf.fusion import adaptive_weights, multiple_kernel, score_fusion
+from tclsta_tf.fusion import adaptive_weights, cross_validation, multiple_kernel, score_fusion
 from tclsta_tf.recipes import fuse_scores
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -42,21 +42,25 @@ def _streams(seed, num_videos, prefix):
     return files
 
 
+def _reordered(file, order, columns):
+    return score_files.ScoreFile(
+        scores=file.scores[order][:, columns],
+        labels=np.argsort(columns)[file.labels[order]].astype(np.int32),
+        ids=file.ids[order],
+        groups=file.groups[order],
+        classes=tuple(CLASSES[column] for column in columns),
+    )
+
+
 @pytest.fixture
 def paths(tmp_path):
-    """Files of 60 test videos and 90 to fit on; the motion stream's in another order of videos and classes."""
+    """Files of 60 test videos and 90 to fit on; videos and classes in several orders, that of test/static counts."""
     result = {}
     for part, seed, count in (("", 0, 60), ("fit_", 1, 90)):
         static, motion = _streams(seed, count, part or "test_")
-        order, columns = np.random.default_rng(2).permutation(count), np.array([2, 0, 3, 1])
-        motion = dataclasses.replace(
-            motion,
-            scores=motion.scores[order][:, columns],
-            labels=np.argsort(columns)[motion.labels[order]].astype(np.int32),
-            ids=motion.ids[order],
-            groups=motion.groups[order],
-            classes=tuple(CLASSES[column] for column in columns),
-        )
+        motion = _reordered(motion, np.random.default_rng(2).permutation(count), np.array([2, 0, 3, 1]))
+        if part:
+            static = _reordered(static, np.arange(count), np.array([1, 2, 3, 0]))
         for name, file, suffix in (("static", static, ".npz"), ("motion", motion, ".csv")):
             result[part + name] = str(tmp_path / f"{part}{name}{suffix}")
             score_files.save(tmp_path / f"{part}{name}{suffix}", file)
@@ -72,7 +76,7 @@ def test_every_method_is_what_its_module_makes_of_the_files(paths, tmp_path):
     text = fuse_scores.fuse_files(**paths, settings=SETTINGS, output_dir=output_dir)
     static, motion = _streams(0, 60, "test_")
     fit = [file.scores for file in _streams(1, 90, "fit_")]
-    fit_labels = _streams(1, 90, "fit_")[0].labels
+    fit_labels, groups = _streams(1, 90, "fit_")[0].labels, _streams(1, 90, "fit_")[0].groups
     written = json.loads((output_dir / "metrics.json").read_text())
 
     def fused(method):
@@ -91,7 +95,11 @@ def test_every_method_is_what_its_module_makes_of_the_files(paths, tmp_path):
     )
     for method, name in (("awl-lp", "lp"), ("awl-regularised", "regularised")):
         chosen = written["settings"][method]
-        assert chosen["method"] == name and chosen["folds"] == 5
+        assert chosen == dataclasses.asdict(
+            cross_validation.choose_adaptive(
+                *fit, fit_labels, groups, name, SETTINGS.trade_offs, SETTINGS.floors, SETTINGS.strengths
+            )
+        )
         weights = adaptive_weights.fit_adaptive_weights(
             *fit, fit_labels, name, chosen["trade_off"], chosen["floor"], chosen["strength"]
         )
@@ -109,13 +117,14 @@ def test_every_method_is_what_its_module_makes_of_the_files(paths, tmp_path):
         assert method in text
     assert written["results"]["motion"] == metrics.summarise(motion.scores, static.labels)
     assert written["num_test_videos"] == 60 and written["num_fit_videos"] == 90 and written["num_classes"] == 4
-    learned = [method for method in SETTINGS.methods if fuse_scores.needs_fit(method)]
-    for method in learned:
+    by_class = ["awl-lp", "awl-regularised", "mkl"]
+    assert list(written["fusion_weights"]) == by_class
+    for method in by_class:
         assert (output_dir / f"fusion_weights-{method}.png").read_bytes().startswith(b"\x89PNG")
         for pair in written["fusion_weights"][method].values():
             assert sum(pair) == pytest.approx(1)
     names = {f"fused-{method.replace(':', '-')}.npz" for method in SETTINGS.methods}
-    names |= {f"fusion_weights-{method}.png" for method in learned}
+    names |= {f"fusion_weights-{method}.png" for method in by_class}
     assert {path.name for path in output_dir.iterdir()} == names | {"metrics.json"}
 
 
@@ -160,9 +169,11 @@ def test_logits_are_fused_as_their_softmax(paths, tmp_path):
 
 
 def test_a_class_absent_from_the_fit_and_one_of_a_single_video(paths, tmp_path):
-    labels = score_files.load(paths["fit_static"]).labels.copy()
-    labels[labels == 3] = 0
-    labels[np.flatnonzero(labels == 1)[1:]] = 0
+    fit = score_files.load(paths["fit_static"])
+    jump, run, walk = (fit.classes.index(name) for name in ("jump", "run", "walk"))
+    labels = fit.labels.copy()
+    labels[labels == walk] = jump
+    labels[np.flatnonzero(labels == run)[1:]] = jump
     _rewrite(paths["fit_static"], labels=labels)
     _rewrite(paths["fit_motion"], labels=None)
     fuse_scores.fuse_files(**paths, settings=SETTINGS, output_dir=tmp_path / "out")
@@ -208,7 +219,8 @@ def test_class_names_of_the_fit_files_serve_for_test_files_without(paths, tmp_pa
         paths[name] = str(tmp_path / f"bare_{name}.npz")
         score_files.save(pathlib.Path(paths[name]), dataclasses.replace(file, classes=None))
     fuse_scores.fuse_files(**paths, settings=SETTINGS, output_dir=tmp_path / "out")
-    assert score_files.load(str(tmp_path / "out" / "fused-late.npz")).classes == CLASSES
+    fused = score_files.load(str(tmp_path / "out" / "fused-late.npz"))
+    assert fused.classes == score_files.load(paths["fit_static"]).classes
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_streams_that_know_the_same_classes_stay_with_late_fusion():
     assert soft.strength == 100.0
 
 
+def test_a_gain_within_the_error_of_few_videos_moves_nothing():
+    # The streams differ by class, but 60 videos are too few to say so: the smallest loss alone moves 8 of 20 of these.
+    qualities, stayed = ([2.4, 1.6, 2.4, 1.6], [1.6, 2.4, 1.6, 2.4]), []
+    for seed in range(20):
+        videos = _videos(seed, 60, *qualities)
+        stayed.append(cross_validation.choose_adaptive(*videos, floors=(0.1, 0.3, 0.5)).floor)
+    assert stayed.count(0.5) >= 17
+
+
 def test_a_tie_goes_to_late_fusion_and_to_the_lambda_of_the_paper():
     static, _, labels, groups = _videos(2, 100, [2] * 4, [2] * 4)
     trade_offs = (1.0, 5e-3, 0.0)
