@@ -34,7 +34,7 @@ def evaluate_and_report(run: run_lib.Run, keep_equal: bool = False) -> str:
     evaluation = evaluate.evaluate(run)
     with run_lib.open_test_part():
         page, further = _page(run, evaluation)
-    return _write(run.report_dir, page, further, _tables(run, evaluation))
+    return _write(run.report_dir, page, further, _tables(run, evaluation), evaluation.results)
 
 
 def report_members(run: run_lib.Run, members: protocol.Members) -> str:
@@ -106,7 +106,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> str:
     }
     run.report_dir.mkdir(parents=True, exist_ok=True)
     results.write_metrics(run.report_dir, values)
-    return _write(run.report_dir, page, [], made)
+    return _write(run.report_dir, page, [], made, common.results)
 
 
 def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Report, list[html.Picture]]:
@@ -269,13 +269,14 @@ def _write(
     page: html.Report,
     further: Sequence[html.Picture],
     made: Mapping[str, tables.Table],
+    rows: Mapping[str, Mapping[str, float | int]],
 ) -> str:
     """Writes page, pictures, tables and TensorBoard's events; returns the tables as text."""
     folder.mkdir(parents=True, exist_ok=True)
     shown = [*further, *(picture for section in page.sections for picture in section.pictures)]
     for picture in shown:
         _write_file(folder / f"{_file_name(picture.title)}.png", picture.png)
-    _write_events(folder, page, shown)
+    _write_events(folder, page, shown, rows)
     _write_file(folder / "index.html", html.render(page).encode())
     for name, table in made.items():
         _write_file(folder / f"{name}.csv", table.to_csv().encode())
@@ -285,7 +286,12 @@ def _write(
     return text.rstrip()
 
 
-def _write_events(folder: storage.AnyPath, page: html.Report, shown: Sequence[html.Picture]) -> None:
+def _write_events(
+    folder: storage.AnyPath,
+    page: html.Report,
+    shown: Sequence[html.Picture],
+    rows: Mapping[str, Mapping[str, float | int]],
+) -> None:
     """The same figures for TensorBoard, instead of those of an earlier evaluation."""
     logs = folder / "logs"
     for old in storage.entries(logs, "events*"):
@@ -293,7 +299,6 @@ def _write_events(folder: storage.AnyPath, page: html.Report, shown: Sequence[ht
     board = summaries.Summaries(str(logs), page.subtitle)
     for picture in shown:
         board.write_image(0, f"report/{picture.title}", picture.png)
-    rows = page.results or {}
     board.write(0, {f"report/{row}/{name}": value for row, of in rows.items() for name, value in of.items()})
     board.close()
 

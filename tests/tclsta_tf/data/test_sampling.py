@@ -60,3 +60,21 @@ def test_stack_fields_of_long_videos_are_consecutive():
     starts = stacks.stack_starts(np.arange(30), 29)
     fields = sampling.stack_fields(tf.constant(starts), tf.constant([3, 25], tf.int64), tf.constant(29)).numpy()
     np.testing.assert_array_equal(fields, [np.arange(3, 13), np.arange(19, 29)])
+
+
+@pytest.mark.parametrize(("num_frames", "windows"), [(100, 4), (10, 3), (2, 5), (1, 2)])
+def test_windows_part_a_video(num_frames, windows):
+    found = [sampling.sample_window(num_frames, 3, "uniform", window, windows).numpy() for window in range(windows)]
+    assert min(map(min, found)) >= 0 and max(map(max, found)) < num_frames
+    edges = [window * num_frames // windows for window in range(windows + 1)]
+    for positions, start, end in zip(found, edges, edges[1:], strict=False):
+        size = max(end - start, 1)
+        expected = start + sampling.sample_positions(size, 3).numpy()
+        np.testing.assert_array_equal(positions, expected)
+        assert positions[0] >= start and positions[-1] < start + size
+
+
+def test_one_window_is_the_whole_video():
+    for method in ("uniform", "release"):
+        whole = sampling.sample_positions(37, 5, method)
+        np.testing.assert_array_equal(sampling.sample_window(37, 5, method, 0, 1), whole)

@@ -26,6 +26,7 @@ from tclsta_tf.recipes import (
     report,
     results,
     run,
+    speed,
     steps,
     train_collaborative,
     train_stream,
@@ -486,3 +487,29 @@ def test_frozen_layers_stay_as_they_are(tmp_path, tiny_records, tiny_config):
     with pytest.raises(ValueError, match="--freeze_until: .* one of stem, stage2, stage3, stage4 for small"):
         train_stream.train_stream(run.Run(wrong, tiny_records, tmp_path / "wrong"), "motion")
     assert not (tmp_path / "wrong").exists()
+
+
+def test_speeds_of_all_parts_are_measured_once(finished, monkeypatch):
+    monkeypatch.setattr(speed, "_SECONDS", 0.05)
+    found = speed.measure_speed(finished)
+    assert list(found) == ["decode", "flow", "static", "motion", "fusion", "all"]
+    assert all(value > 0 for value in found.values())
+    parts_of = [found[name] for name in ("decode", "flow", "static", "motion", "fusion")]
+    assert found["all"] == pytest.approx(1 / sum(1 / value for value in parts_of), rel=0.01)
+    monkeypatch.setattr(speed.rates, "rate", None)
+    assert speed.measure_speed(finished) == found
+    (finished.workdir / "speed.json").unlink()
+
+
+def test_the_report_has_examples_curves_and_what_each_part_adds(finished):
+    page = (finished.report_dir / "index.html").read_text()
+    assert page.count("data:image/jpeg") == 6  # all test videos, right and wrong
+    for title in ("Successes and failures", "What each part adds", "Loss of the motion stream", "Rounds", "Attention"):
+        assert title in page, title
+    assert "paper %" not in page  # three classes are not HMDB51
+    table = (finished.report_dir / "results.csv").read_text().splitlines()
+    assert len(table) == len(ROWS) + 1 and table[0].startswith("variant,overall %")
+    (events,) = (finished.report_dir / "logs").glob("events*")
+    tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value}
+    assert {"report/Confusion matrix", "report/Fusion weights", "report/Accuracy of the static stream"} <= tags
+    assert "report/TCLSTA/overall_accuracy" in tags
