@@ -23,12 +23,11 @@ def main(argv: Sequence[str]) -> None:
     run = run_lib.Run(**run_flags.run_arguments())
     distribution.prepare_devices(run.config.device.logical_cpus)
     members = protocol.make_members(run, **members_flags) or protocol.load(run)
-    if members is None:
-        print(report.evaluate_and_report(run))
-        return
-    for member in members.runs.values():
-        report.evaluate_and_report(member)
-    print(report.report_members(run, members))
+    for single in members.runs.values() if members else [run]:
+        report.evaluate_and_report(single)
+    if members:
+        report.report_members(run, members)
+    print(f"{report.read_tables(run)}\n\nreport: {run.report_dir / 'index.html'}")
 
 
 if __name__ == "__main__":

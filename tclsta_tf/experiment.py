@@ -41,14 +41,16 @@ def main(argv: Sequence[str]) -> None:
     members = protocol.make_members(run, **members_flags)
     if members is None:
         steps.run_steps(run, _steps(run, variants))
-        print(f"\n{report.evaluate_and_report(run, keep_equal=True)}\n\nreport: {run.report_dir / 'index.html'}")
-        print(f"model:  {export_lib.export(run, run.workdir / 'export', keep_equal=True)}")
+        exported = export_lib.export(run, run.workdir / "export", keep_equal=True)
+        _print_tables(run)
+        print(f"model:  {exported}")
         return
     protocol.save(run, members)
     for member in members.runs.values():
         print(f"== {member.workdir}", flush=True)
         steps.run_steps(member, _steps(member, variants))
-    print(f"\n{report.report_members(run, members)}\n\nreport: {run.report_dir / 'index.html'}")
+    report.report_members(run, members)
+    _print_tables(run)
 
 
 def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
@@ -56,6 +58,10 @@ def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
     if _ABLATION.value:
         last.insert(0, steps.Step("speed", lambda: speed.measure_speed(run)))
     return [*steps.training_steps(run, variants), *last]
+
+
+def _print_tables(run: run_lib.Run) -> None:
+    print(f"\n{report.read_tables(run, _ABLATION.value)}\n\nreport: {run.report_dir / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -14,35 +14,28 @@ from tclsta_tf.reports import explorers, html, paper, tables
 from tclsta_tf.training import summaries
 from tfrecords_tools import storage
 
+_TABLES_FILE = "tables.txt"
 _NOTES = {"static": "static stream", "motion": "motion stream"}
 
 
-def evaluate_and_report(run: run_lib.Run, keep_equal: bool = False) -> str:
+def evaluate_and_report(run: run_lib.Run, keep_equal: bool = False) -> None:
     """Evaluates the run and writes metrics.json, scores.npz, index.html, tables and pictures to `<workdir>/report`.
 
     Args:
         run: trained.
         keep_equal: where the report was made of the very same models, settings and code, leave it.
-
-    Returns:
-        The tables as text.
     """
-    tables_file = run.report_dir / "tables.txt"
-    if keep_equal and tables_file.exists():
+    if keep_equal and (run.report_dir / _TABLES_FILE).exists():
         if results.read_metrics(run.report_dir).get("inputs") == evaluate.inputs_digest(run):
-            return tables_file.read_text(encoding="utf-8").rstrip()
+            return
     evaluation = evaluate.evaluate(run)
     with run_lib.open_test_part():
         page, further = _page(run, evaluation)
-    return _write(run.report_dir, page, further, _tables(run, evaluation), evaluation.results)
+    _write(run.report_dir, page, further, _tables(run, evaluation), evaluation.results)
 
 
-def report_members(run: run_lib.Run, members: protocol.Members) -> str:
-    """Writes the common report of an experiment to `<workdir>/report`; its members must be evaluated.
-
-    Returns:
-        The tables as text.
-    """
+def report_members(run: run_lib.Run, members: protocol.Members) -> None:
+    """Writes the common report of an experiment to `<workdir>/report`; its members must be evaluated."""
     common = protocol.combine(members)
     first = next(iter(members.runs.values()))
     saved = next(iter(common.saved.values()))
@@ -106,7 +99,13 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> str:
     }
     run.report_dir.mkdir(parents=True, exist_ok=True)
     results.write_metrics(run.report_dir, values)
-    return _write(run.report_dir, page, [], made, common.results)
+    _write(run.report_dir, page, [], made, common.results)
+
+
+def read_tables(run: run_lib.Run, all_of_them: bool = False) -> str:
+    """The tables of the run's report as text: that of the results, or all."""
+    text = (run.report_dir / _TABLES_FILE).read_text(encoding="utf-8").rstrip()
+    return text if all_of_them else text.partition("\n\n")[0]
 
 
 def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Report, list[html.Picture]]:
@@ -270,8 +269,8 @@ def _write(
     further: Sequence[html.Picture],
     made: Mapping[str, tables.Table],
     rows: Mapping[str, Mapping[str, float | int]],
-) -> str:
-    """Writes page, pictures, tables and TensorBoard's events; returns the tables as text."""
+) -> None:
+    """Writes page, pictures, tables and TensorBoard's events."""
     folder.mkdir(parents=True, exist_ok=True)
     shown = [*further, *(picture for section in page.sections for picture in section.pictures)]
     for picture in shown:
@@ -282,8 +281,7 @@ def _write(
         _write_file(folder / f"{name}.csv", table.to_csv().encode())
     _write_file(folder / "tables.md", "\n".join(table.to_markdown() for table in made.values()).encode())
     text = "\n".join(table.to_text() for table in made.values())
-    _write_file(folder / "tables.txt", text.encode())  # last: what a later run looks for
-    return text.rstrip()
+    _write_file(folder / _TABLES_FILE, text.encode())  # last: what a later run looks for
 
 
 def _write_events(
