@@ -1,6 +1,6 @@
 """What the report shows of a run: charts of classes, training curves, examples, where and when the streams looked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,32 +43,39 @@ def class_rows(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[explor
     ]
 
 
-def class_charts(classes: Iterable[explorers.ClassRow], confusion: np.ndarray) -> list[html.Picture]:
-    """Confusion matrix, values and fusion weights per class, as pictures."""
+def confusion_chart(labels: Sequence[str], confusion: np.ndarray) -> html.Picture:
+    """The confusion matrix as a picture."""
+    return html.Picture(
+        "Confusion matrix",
+        figures.to_png(figures.confusion_matrix(confusion, labels)),
+        alt=f"Confusion matrix of {len(labels)} classes; {confusion.trace()} of {confusion.sum()} are right.",
+        caption="Rows are true classes, columns predicted ones.",
+    )
+
+
+def class_charts(classes: Iterable[explorers.ClassRow], is_accuracy: bool) -> list[html.Picture]:
+    """The values of `class_rows`, where they are accuracies, and the fusion weights, as pictures."""
     classes = list(classes)
-    present = [row for row in classes if row.videos]
-    bars = {name: [getattr(row, name) for row in present] for name in ("static", "motion", "fused")}
     names = [row.name for row in classes]
     weights = np.array([[row.static_weight, row.motion_weight] for row in classes], float)
-    return [
-        html.Picture(
-            "Confusion matrix",
-            figures.to_png(figures.confusion_matrix(confusion, names)),
-            alt=f"Confusion matrix of {len(names)} classes; {confusion.trace()} of {confusion.sum()} are right.",
-            caption="Rows are true classes, columns predicted ones.",
-        ),
-        html.Picture(
-            "Accuracy per class",
-            figures.to_png(figures.per_class_accuracy([row.name for row in present], bars)),
-            alt="Dots for each class's accuracy by the static stream, the motion stream and both together.",
-        ),
+    charts = [
         html.Picture(
             "Fusion weights",
             figures.to_png(figures.fusion_weights(names, weights)),
             alt="Bars of the weight that each class gives to the static and to the motion stream.",
             caption="Learned on videos of the training part (Eq. 13).",
-        ),
+        )
     ]
+    if is_accuracy:
+        present = [row for row in classes if row.videos]
+        bars = {name: [getattr(row, name) for row in present] for name in ("static", "motion", "fused")}
+        chart = html.Picture(
+            "Accuracy per class",
+            figures.to_png(figures.per_class_accuracy([row.name for row in present], bars)),
+            alt="Dots for each class's accuracy by the static stream, the motion stream and both together.",
+        )
+        charts.insert(0, chart)
+    return charts
 
 
 def training_curves(run: run_lib.Run) -> list[html.Picture]:

@@ -76,7 +76,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
         measure=_measure(evaluation),
         sections=[
             html.Section("What each part adds", tables=[made["comparisons"]]),
-            html.Section("Classes", pictures=pictures.class_charts(classes, confusion)[1:]),
+            html.Section("Classes", pictures=pictures.class_charts(classes, not is_multi_label)),
         ],
         configuration=_configuration(run),
         footer=f"code revision {evaluate.git_revision()}",
@@ -99,7 +99,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
     }
     run.report_dir.mkdir(parents=True, exist_ok=True)
     results.write_metrics(run.report_dir, values)
-    _write(run.report_dir, page, [], made, common.results)
+    _write(run.report_dir, page, [pictures.confusion_chart(first.labels, confusion)], made, common.results)
 
 
 def read_tables(run: run_lib.Run, all_of_them: bool = False) -> str:
@@ -112,7 +112,7 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
     """The page of one run, and further pictures that are written beside it only."""
     confusion = metrics.confusion_matrix(evaluation.scores[evaluation.final_row], evaluation.labels)
     classes = pictures.class_rows(run, evaluation)
-    charts = pictures.class_charts(classes, confusion)
+    charts = pictures.class_charts(classes, not evaluation.is_multi_label)
     page = html.Report(
         title=f"TCLSTA on {run.manifest.dataset}, split {run.config.data.split}",
         subtitle=(
@@ -130,14 +130,14 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
         sections=[
             html.Section("What each part adds", tables=[compare.comparison_table(evaluation.comparisons)]),
             html.Section("Attention", text=pictures.attention_rule(), pictures=pictures.attention(run, evaluation)),
-            html.Section("Classes", pictures=charts[1:]),
+            html.Section("Classes", pictures=charts),
             html.Section("Training", pictures=pictures.training_curves(run)),
             *_rounds(evaluation),
         ],
         configuration=_configuration(run),
         footer=f"code revision {evaluate.git_revision()}",
     )
-    return page, charts[:1]
+    return page, [pictures.confusion_chart(run.labels, confusion)]
 
 
 def _page_tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, Any]:
