@@ -129,7 +129,7 @@ class FrozenFeatures:
         Returns:
             Dataset of {"features": float16 [b, T, h, w, D], "labels": int32 [b]}.
         """
-        labels = pipeline.training_labels(subset)
+        labels = pipeline.training_labels(subset.videos)
 
         def load(clip: np.ndarray) -> np.ndarray:
             with open(self._path, "rb", buffering=0) as file:

@@ -154,7 +154,7 @@ def _augmenter(
     subset: Subset, stream: str, settings: ClipSettings
 ) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """A function from the index of a video and a position, which decides how its clip is taken, to the example."""
-    stored, labels = _stored(subset), training_labels(subset)
+    stored, labels = _stored(subset), training_labels(subset.videos)
 
     def augmented(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
         # One independent seed per decision; `position` never repeats, so neither do the decisions.
@@ -283,15 +283,15 @@ def _stored(subset: Subset) -> videos.Stored:
     )
 
 
-def training_labels(subset: Subset) -> np.ndarray:
+def training_labels(videos_to_train_on: Sequence[manifest.VideoEntry]) -> np.ndarray:
     """Class indices of the videos to train on, int32 [n].
 
     Raises:
         ValueError: one has no label.
     """
-    if unlabelled := [video.id for video in subset.videos if not video.labels]:
+    if unlabelled := [video.id for video in videos_to_train_on if not video.labels]:
         raise ValueError(f"{len(unlabelled)} of the videos to train on have no label, the first is {unlabelled[0]}")
-    return _labels(subset)
+    return np.asarray([video.labels[0] for video in videos_to_train_on], np.int32)
 
 
 def _labels(subset: Subset) -> np.ndarray:

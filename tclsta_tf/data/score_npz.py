@@ -72,7 +72,12 @@ def read(local: Path, location: str, row: str) -> dict[str, Any]:
             key: None if (values := array(key)) is None else _texts(values, location, key)
             for key in ("ids", "groups", "classes")
         }
-        labels = array("labels")
+        labels, truth = array("labels"), array("truth")
+    if truth is not None and truth.ndim == 2 and (others := int((truth.sum(axis=1) != 1).sum())):
+        raise ValueError(
+            f"{location}: {others} videos have several classes or none (`truth`), which is "
+            "neither learned from nor measured here; leave out `labels` and `truth` to fuse the scores alone"
+        )
     classes = texts["classes"]
     return {
         "scores": scores,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn import model_selection
 
+from tclsta_tf.data import pipeline
 from tfrecords_tools import manifest
 
 
@@ -21,8 +22,11 @@ def held_out(videos: Sequence[manifest.VideoEntry], fraction: float, seed: int) 
 
     Returns:
         Ids of the held-out videos; empty for `fraction` 0 or where there are fewer than two groups.
+
+    Raises:
+        ValueError: a video has no label.
     """
-    labels = np.array([video.labels[0] for video in videos], np.int64)
+    labels = pipeline.training_labels(videos)
     groups = np.array([video.group for video in videos])
     parts = _split(labels, groups, round(1 / fraction) if fraction else 0, seed)
     if not parts:
@@ -47,12 +51,12 @@ def folds(videos: Sequence[manifest.VideoEntry], count: int, seed: int) -> list[
         Ids of the videos of each fold; each video is in one of them.
 
     Raises:
-        ValueError: there are fewer groups than folds.
+        ValueError: there are fewer groups than folds, or a video has no label.
     """
-    labels = np.array([video.labels[0] for video in videos], np.int64)
+    labels = pipeline.training_labels(videos)
     groups = np.array([video.group for video in videos])
     parts = _split(labels, groups, count, seed)
-    if len(parts) < count:
+    if len(parts) < count or not all(map(len, parts)):
         raise ValueError(
             f"--awl_folds={count} needs as many groups, and classes of as many videos: the training part has "
             f"{len(set(groups))} groups. Use fewer folds or --awl_scores=validation"

@@ -209,6 +209,10 @@ def test_a_bad_csv_file_is_named_with_its_line(text, message, tmp_path):
         ({"scores": np.eye(2), "ids": np.array([["a", "b"]])}, "expected a list of text under `ids`"),
         ({"scores": np.eye(2), "ids": np.array(["a", 1], object)}, "`ids` holds Python objects, which are not read"),
         ({"scores": np.array([[0.5, None]])}, "`scores` holds Python objects"),
+        (
+            {"scores": np.eye(2), "labels": np.array([0, -1]), "truth": np.array([[True, True], [False, False]])},
+            "2 videos have several classes or none",
+        ),
     ],
 )
 def test_a_bad_npz_file_is_named_with_its_key(arrays, message, tmp_path):

@@ -1,5 +1,7 @@
 """The validation part: whole groups, about the right share, no class lost."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,11 @@ def test_too_few_groups_give_no_validation_part(pairs):
 
 def test_fraction_zero_gives_none():
     assert validation.held_out(make([(0, str(group)) for group in range(9)]), 0.0, 0) == set()
+
+
+def test_a_video_without_a_label_is_named():
+    videos = make([(0, "a"), (0, "b"), (1, "a"), (1, "b")])
+    videos[2] = dataclasses.replace(videos[2], labels=())
+    for choose in (lambda: validation.held_out(videos, 0.5, 0), lambda: validation.folds(videos, 2, 0)):
+        with pytest.raises(ValueError, match="1 of the videos to train on have no label, the first is 2"):
+            choose()
