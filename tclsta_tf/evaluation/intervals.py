@@ -22,7 +22,7 @@ class Comparison:
         only_first: videos that only the first has right (or more often).
         only_second: videos that only the second has right (or more often).
         p_value: of McNemar's exact test that both are right equally often; 1 where they never disagree; None where
-            values are means over several trainings, for which that test is not made.
+            values are means over several trainings, or videos come in clusters, for which that test is not made.
     """
 
     difference: float
@@ -139,13 +139,14 @@ def compare(
         )
     differences = second - first
     only_first, only_second = int((differences < 0).sum()), int((differences > 0).sum())
-    is_single = np.isin([first, second], (0.0, 1.0)).all()
+    is_single = bool(np.isin([first, second], (0.0, 1.0)).all())
+    are_clustered = clusters is not None and len(np.unique(np.asarray(clusters))) < len(first)
     return Comparison(
         difference=float(differences.mean()),
         interval=bootstrap(differences, clusters, level, bounds=(-1.0, 1.0)),
         only_first=only_first,
         only_second=only_second,
-        p_value=mcnemar(only_first, only_second) if is_single else None,
+        p_value=mcnemar(only_first, only_second) if is_single and not are_clustered else None,
     )
 
 

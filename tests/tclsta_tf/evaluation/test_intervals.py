@@ -100,6 +100,15 @@ def test_comparison_counts_who_alone_is_right():
     assert same.interval[0] == -same.interval[1] < 0  # never disagreeing on 120 videos is no proof either
 
 
+def test_videos_that_are_there_twice_are_no_further_evidence():
+    first, second = np.array([True, True, False, False] * 10), np.array([True, False, True, True] * 10)
+    ids = np.arange(40)
+    once = intervals.compare(first, second, ids)
+    twice = intervals.compare(np.tile(first, 2), np.tile(second, 2), np.tile(ids, 2))
+    assert once == intervals.compare(first, second)
+    assert (twice.difference, twice.interval, twice.p_value) == (once.difference, once.interval, None)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"`values` must be at least one number in \[0, 1\].*\(0,\)"):
         intervals.bootstrap(np.zeros(0))
