@@ -49,13 +49,15 @@ class DataConfig:
             four scales and slightly other shapes, and resizes them (TSN). Testing takes the middle.
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
-        test_crops: Crops of each video that features and figures are made of: 1 is the centre; 10 the centre, the four
-            corners and their mirror images, over which scores and features are averaged. `predict` takes the centre.
+        test_crops: Crops that a video is validated and tested with: 1 is the centre; 10 the centre, the four corners
+            and their mirror images, over which scores and features are averaged. The collaborative network is trained
+            on the centre, and `predict` takes it.
         test_clips: Clips of `test_frames` frames that a video is validated and tested with, one from each of so many
             equal parts of it (K-clip testing; windows over an untrimmed video). Each goes through the whole method.
         clip_pooling: How the scores of these clips become those of the video: their `mean` or, class by class, `max`.
         frame_protocol: What scores a video in the rows of a single stream and of two: `all` takes all of `test_frames`
-            frames, as most papers do; `one` the frame in the middle alone. The collaborative network takes all.
+            frames, as most papers do; `one` the frame in the middle alone. The collaborative network and early fusion
+            take all.
         shard_by: What each of several workers reads: `examples` gives each its part of the very batches that one worker
             would have made, and each reads all files; `files` gives each files of its own.
     """
@@ -298,16 +300,16 @@ class FusionConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        for name, low, high in (("awl_lambda", 0, math.inf), ("awl_floor", 0, 0.5)):
-            values = getattr(self, name)
-            _check(all(low <= value <= high for value in values), name, f"in [{low}, {high}]", values)
+        _check(all(0 <= value < math.inf for value in self.awl_lambda), "awl_lambda", "0 or more", self.awl_lambda)
+        _check(all(0 <= value <= 0.5 for value in self.awl_floor), "awl_floor", "in [0, 0.5]", self.awl_floor)
         for name in ("awl_strength", "svm_c"):
-            _check(all(value > 0 for value in getattr(self, name)), name, "positive", getattr(self, name))
+            values = getattr(self, name)
+            _check(all(0 < value < math.inf for value in values), name, "positive and finite", values)
         for name in ("awl_lambda", "awl_floor", "awl_strength", "svm_c"):
             _check(len(getattr(self, name)) > 0, name, "one value at least", getattr(self, name))
         _check(self.awl_folds >= 2, "awl_folds", "at least 2", self.awl_folds)
-        _check(self.mkl_norm >= 1, "mkl_norm", "at least 1", self.mkl_norm)
-        _check(self.mkl_c > 0, "mkl_c", "positive", self.mkl_c)
+        _check(1 <= self.mkl_norm < math.inf, "mkl_norm", "at least 1 and finite", self.mkl_norm)
+        _check(0 < self.mkl_c < math.inf, "mkl_c", "positive and finite", self.mkl_c)
         self.late_ratios()
 
     def late_ratios(self) -> dict[str, tuple[float, float]]:
@@ -373,6 +375,11 @@ class RunConfig:
         for part in PARTS:
             for stage in getattr(self, part):
                 self._check_stage(part, stage)
+        if len(self.fusion.svm_c) > 1 and not self.data.validation_fraction:
+            raise ValueError(
+                "--svm_c with several values needs a validation part to choose on: give --validation_fraction a value "
+                f"above 0, or one C. Received: --svm_c={','.join(map(str, self.fusion.svm_c))}"
+            )
 
     def _check_stage(self, part: str, stage: TrainConfig) -> None:
         if part == "collaborative" and (len(self.collaborative) > 1 or stage.trains != "all"):

@@ -107,3 +107,12 @@ def test_contradictions_name_the_flags(arguments, message):
 def test_values_that_cannot_be_read_are_refused(arguments):
     with pytest.raises(absl_flags.IllegalFlagValueError, match=arguments[0].split("=")[0].lstrip("-")):
         read(*arguments)
+
+
+@pytest.mark.parametrize("flag", ["awl_lambda", "awl_strength", "svm_c", "mkl_norm", "mkl_c"])
+def test_a_fusion_that_could_not_be_learned_is_refused_before_anything_is_trained(flag):
+    for value in ("inf", "nan"):
+        with pytest.raises(ValueError, match=f"--{flag} must be .* Received: --{flag}="):
+            read(f"--{flag}={value}")
+    with pytest.raises(ValueError, match="--svm_c with several values needs a validation part"):
+        read("--svm_c=0.1,1", "--validation_fraction=0")
