@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
     for variant in variants:
         if variant not in config.ATTENTION_VARIANTS:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
-    members = protocol.make_members(run, **members_flags)
+    members = protocol.make_members(run, **members_flags) or protocol.load(run)
     if members is None:
         steps.run_steps(run, _steps(run, variants))
         exported = export_lib.export(run, run.workdir / "export", keep_equal=True)

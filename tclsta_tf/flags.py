@@ -141,8 +141,9 @@ def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:
     """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last; returns their names."""
     before = flags.FlagValues()
     define_run_flags(before)
-    # Of an experiment over splits and seeds it is those of any of its runs.
-    levels = (storage.entries(workdir, f"{'*/' * depth}flags.cfg") for depth in (1, 2, 3))
+    # Of an experiment over splits and seeds it is those of any of its runs, in split-1 or seed-0/split-1; never those
+    # of a variant with fewer attentions, which are trained first.
+    levels = (storage.entries(workdir, f"{'*-*/' * depth}*/flags.cfg") for depth in (0, 1, 2))
     saved = sorted(next(filter(None, map(list, levels)), []), key=lambda path: path.stat().st_mtime)
     if saved:
         before([str(saved[-1]), *saved[-1].read_text().splitlines()])
