@@ -8,12 +8,15 @@ from tclsta_tf.data import features, pipeline
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
+from tfrecords_tools import manifest, storage
 
 _BATCH = 8
 
 
 def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLES) -> None:
-    """Writes `<workdir>/features/<stream>-<role>.tfrecord` for each role; what is there already is kept.
+    """Writes `<workdir>/features/<stream>-<role>.tfrecord` for each role; what this very model has made is kept.
+
+    Beside each file, `<name>.tfrecord.model` holds the hash of the model that made it.
 
     Args:
         run: configuration, data and working folder.
@@ -24,7 +27,8 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
         ValueError: where the stream is not trained.
     """
     run.verify(stream)
-    missing = [role for role in roles if not run.feature_file(stream, role).exists()]
+    model = _model_digest(run, stream)
+    missing = [role for role in roles if not model or _made_by(run.feature_file(stream, role)) != model]
     if not missing:
         return
     infer = parts.make_inference(run, stream, parts.load(run, stream), run.config.data.test_frames, features.OUTPUTS)
@@ -34,19 +38,40 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
         batches = _outputs(run, infer, stream, role) if ids else ()
         with run.explaining_damage():
             features.write(run.feature_file(stream, role), ids, batches)
+        manifest.write_atomically(_note(run.feature_file(stream, role)), model + "\n")
+
+
+def is_extracted(run: run_lib.Run, stream: str, role: str) -> bool:
+    """Whether the features of a role are there, made by the stream as it is now."""
+    model = _model_digest(run, stream)
+    return bool(model) and _made_by(run.feature_file(stream, role)) == model
+
+
+def _model_digest(run: run_lib.Run, stream: str) -> str:
+    file = run.model_file(stream)
+    return run_lib.digest([file.read_bytes()]) if file.exists() else ""  # where there is none, loading it says so
+
+
+def _made_by(file: storage.AnyPath) -> str:
+    note = _note(file)
+    return note.read_text(encoding="utf-8").strip() if file.exists() and note.exists() else ""
+
+
+def _note(file: storage.AnyPath) -> storage.AnyPath:
+    return file.parent / f"{file.name}.model"
 
 
 def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
-    windows = run.clips(role)
+    windows, crops = run.clips(role), run.crops(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset) * windows)
     done = 0
-    clips = max(1, _BATCH // data.test_crops)
+    clips = max(1, _BATCH // crops)
     for batch in pipeline.video_batches(
-        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, data.test_crops, windows
+        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
     ):
         outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
-        yield features.average_crops(outputs, data.test_crops) | {
+        yield features.average_crops(outputs, crops) | {
             "labels": batch["labels"].numpy(),
             "positions": batch["positions"].numpy(),
         }

@@ -9,8 +9,8 @@ import numpy as np
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.fusion import adaptive_weights, cross_validation, early_svm, multiple_kernel, score_fusion
+from tclsta_tf.recipes import extract, scores, train_collaborative
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.recipes import scores, train_collaborative
 from tfrecords_tools import manifest
 
 
@@ -79,8 +79,14 @@ class Fusion:
 def learn_fusion(run: run_lib.Run) -> Fusion:
     """Learns every fusion and saves the weights that serving needs to `<workdir>/fusion.json`.
 
-    Where the validation part is empty, it learns on the training part, as the paper's letter has it.
+    Where the validation part is empty, it learns on the training part, as the paper's letter has it. Features that are
+    not there yet are extracted: clips and crops may be others than those the run was trained with.
     """
+    for stream in config.STREAMS:
+        extract.extract(run, stream, (run_lib.TRAIN, run_lib.VALIDATION))
+        if run.config.fusion.awl_scores == "kfold":
+            for fold in run.folds():
+                extract.extract(fold, stream, (run_lib.VALIDATION,))
     samples = read_samples(run)
     settings = run.config.fusion
     chosen, weights = {}, {}
@@ -159,7 +165,9 @@ def _fit(
 def _fit_early(run: run_lib.Run) -> early_svm.EarlySVM:
     """Fits on the features of the videos that the streams were trained on; C, if open, on the held-out ones."""
     costs, held_out = run.config.fusion.svm_c, None
-    if len(costs) > 1 and len(run.subset(run_lib.VALIDATION)):
+    if len(costs) > 1:
+        if not len(run.subset(run_lib.VALIDATION)):
+            raise ValueError("--svm_c has several values and there is no validation part to choose on: give one value")
         labels = scores.videos(run, run_lib.VALIDATION).labels
         held_out = (*read_attended(run, run_lib.VALIDATION), labels)
     static, motion = read_attended(run, run_lib.TRAIN)

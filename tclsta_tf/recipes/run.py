@@ -29,10 +29,10 @@ from tfrecords_tools import manifest, storage
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 
-# What may differ between two runs in one folder: it decides where numbers are computed, not which.
+# What may differ between two runs in one folder: it decides where numbers are computed, or how a part is tested.
 _FREE = {
     "device": ("distribution", "logical_cpus", "histograms", "xla"),
-    "data": ("shard_by", "test_clips", "clip_pooling", "frame_protocol"),
+    "data": ("shard_by", "test_crops", "test_clips", "clip_pooling", "frame_protocol"),
     "stream": ("cache_dir",),
 }
 
@@ -144,13 +144,17 @@ class Run:
         """
         if role == TEST:
             _check_test_part()
-        crops = "" if self.config.data.test_crops == 1 else f"-{self.config.data.test_crops}-crops"
+        crops = "" if self.crops(role) == 1 else f"-{self.crops(role)}-crops"
         clips = "" if self.clips(role) == 1 else f"-{self.clips(role)}-clips"
         return self.workdir / "features" / f"{stream}-{role}{crops}{clips}.tfrecord"
 
     def clips(self, role: str) -> int:
         """Clips of each video of a role."""
         return 1 if role == TRAIN else self.config.data.test_clips
+
+    def crops(self, role: str) -> int:
+        """Crops of each clip of a role."""
+        return 1 if role == TRAIN else self.config.data.test_crops
 
     @property
     def fusion_file(self) -> storage.AnyPath:
@@ -234,8 +238,6 @@ class Run:
         for group, names in _FREE.items():
             for name in names:
                 kept[group].pop(name)
-        if part in config.STREAMS:
-            kept["data"].pop("test_crops")  # a trained stream can be tested both ways
         if self.fold:
             kept["data"]["fold"] = list(self.fold)
         if not with_records:

@@ -44,6 +44,7 @@ def training_steps(run: run_lib.Run, variants: Sequence[str]) -> list[Step]:
     steps.append(Step("train collaborative", lambda: train_collaborative.train_collaborative(run)))
     if run.config.fusion.awl_scores == "kfold" and not run.fold:
         for number, fold in enumerate(run.folds(), start=1):
+            fold.subset(run_lib.VALIDATION)  # where there are too few groups, it shows before anything is trained
             of_fold = training_steps(fold, [])
             steps.extend(Step(f"{step.name}, without part {number} of {len(run.folds())}", step.do) for step in of_fold)
     return steps

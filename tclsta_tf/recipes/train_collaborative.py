@@ -7,7 +7,7 @@ import tensorflow as tf
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.models import collaborative_network, two_stream
-from tclsta_tf.recipes import parts, watch
+from tclsta_tf.recipes import extract, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 
@@ -26,6 +26,12 @@ def train_collaborative(run: run_lib.Run) -> None:
     if run.model_file(PART).exists():
         run.verify(PART)
         return
+    for stream, file in zip(config.STREAMS, (static_file, motion_file), strict=True):
+        if not extract.is_extracted(run, stream, run_lib.TRAIN):
+            raise ValueError(
+                f"{file} was made by another model than {run.model_file(stream)}: "
+                "run `python -m tclsta_tf.extract_features` first"
+            )
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
