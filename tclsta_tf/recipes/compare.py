@@ -11,8 +11,6 @@ from tclsta_tf.recipes import results
 from tclsta_tf.reports import tables
 from tfrecords_tools import storage
 
-_METRICS = ("overall_accuracy", "mean_class_accuracy", "mean_average_precision")
-
 
 @dataclasses.dataclass(frozen=True)
 class _Tested:
@@ -22,11 +20,13 @@ class _Tested:
         name: of its folder.
         saved: its metrics.json.
         right: row -> (split, id) -> share of its trainings that have the video right.
+        is_multi_label: whether a video has several classes or none.
     """
 
     name: str
     saved: dict[str, Any]
     right: dict[str, dict[tuple[str, str], float]]
+    is_multi_label: bool
 
 
 def compare(workdirs: Sequence[storage.AnyPath], rows: Sequence[str] = ()) -> list[tables.Table]:
@@ -77,16 +77,18 @@ def _read(workdir: storage.AnyPath, name: str) -> _Tested:
     saved = results.read_metrics(workdir / "report")
     members = [workdir / folder for folder in saved.get("members", [])] or [workdir]
     seen: dict[str, dict[tuple[str, str], list[float]]] = {}
+    is_multi_label = False
     for member in members:
         split = results.read_metrics(member / "report")["split"]
         found = results.read_scores(member / "report")
         labelled = found.videos.truth.any(axis=1)
-        for row in found.rows:
+        is_multi_label |= bool((found.videos.truth.sum(axis=1) != 1).any())
+        for row in [row for row in found.rows if row in saved["results"]]:  # which every member has
             of_row = seen.setdefault(row, {})
             for video, right in zip(found.videos.ids[labelled], found.right(row)[labelled], strict=True):
                 of_row.setdefault((split, str(video)), []).append(float(right))
     means = {row: {video: float(np.mean(values)) for video, values in of.items()} for row, of in seen.items()}
-    return _Tested(name, saved, means)
+    return _Tested(name, saved, means, is_multi_label)
 
 
 def _settings(runs: Sequence[_Tested]) -> list[tables.Table]:
@@ -106,17 +108,20 @@ def _settings(runs: Sequence[_Tested]) -> list[tables.Table]:
 
 
 def _accuracies(runs: Sequence[_Tested], rows: Sequence[str]) -> tables.Table:
+    is_multi_label = any(of.is_multi_label for of in runs)
+    metric = "mean_average_precision" if is_multi_label else "overall_accuracy"
     lines = []
     for row in rows:
         cells = []
         for of in runs:
-            accuracy = of.saved["results"][row]["overall_accuracy"]
-            spread = of.saved.get("deviations", {}).get(row, {}).get("overall_accuracy")
-            low, high = of.saved["intervals"][row]["overall_accuracy"]
-            cell = f"{100 * accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+            cell = f"{100 * of.saved['results'][row][metric]:.1f}"
+            if ends := of.saved["intervals"][row].get(metric):
+                cell += f" [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
+            spread = of.saved.get("deviations", {}).get(row, {}).get(metric)
             cells.append(cell if spread is None else f"{cell} ± {100 * spread:.1f}")
         lines.append((row, *cells))
-    caption = "Overall accuracy in percent, with 95 % intervals over videos"
+    what = "Mean average precision" if is_multi_label else "Overall accuracy"
+    caption = f"{what} in percent, with 95 % intervals over videos"
     return tables.Table(("variant", *(of.name for of in runs)), tuple(lines), caption=caption)
 
 
@@ -124,10 +129,11 @@ def _differences(
     first: _Tested, others: Sequence[_Tested], rows: Sequence[str], videos: Sequence[tuple[str, str]]
 ) -> tables.Table:
     lines = []
+    ids = [video for _, video in videos]  # one that several splits test is one video
     for other in others:
         for row in rows:
             reference, right = (np.array([of.right[row][video] for video in videos]) for of in (first, other))
-            lines.append((other.name, row, *comparison_cells(intervals.compare(reference, right))))
+            lines.append((other.name, row, *comparison_cells(intervals.compare(reference, right, ids))))
     header = ("run", "variant", *COMPARISON_HEADER)
     caption = (
         f"Difference to {first.name} in points of overall accuracy, with 95 % intervals over the {len(videos)} videos; "

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import subprocess
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tfrecords_tools import manifest
 
 STREAM_ROWS = {"static": "frame", "motion": "flow"}
 _SUFFIX = {"none": "", "sa": "+SA", "ta": "+TA", "sta": "+STA"}
+_SPEED_FILE = "speed.json"
 _ROWS = (*STREAM_ROWS.values(), "two-stream")
 
 
@@ -62,6 +64,11 @@ class Evaluation:
 def row_name(row: str, attention: str) -> str:
     """Name of a row of Table VI, e.g. `frame+STA`."""
     return row + _SUFFIX[attention]
+
+
+def final_row(run: run_lib.Run, rows: Collection[str]) -> str:
+    """Name of the row of the whole method, among the rows of an evaluation: the release network has no TCLSTA."""
+    return "TCLSTA" if "TCLSTA" in rows else row_name("two-stream", run.config.stream.attention) + "+CLN"
 
 
 def evaluate(run: run_lib.Run) -> Evaluation:
@@ -152,7 +159,7 @@ def measure(run: run_lib.Run, learned: fusion.Fusion) -> Evaluation:
         intervals={},
         comparisons={},
         fusion_weights=learned.final_weights,
-        final_row="TCLSTA" if "TCLSTA" in scores else f"{full}+CLN",
+        final_row=final_row(run, scores),
     )
     labels = measured.labels
     return dataclasses.replace(
@@ -183,10 +190,10 @@ def _compare(
 
 
 def inputs_digest(run: run_lib.Run) -> str:
-    """Tells whether an evaluation would say the same again: a hash of models, settings, records and code."""
+    """Tells whether an evaluation would say the same again: a hash of models, settings, records, speeds and code."""
     variants = [run.variant(attention) for attention in config.ATTENTION_VARIANTS]
     files = [variant.model_file(stream) for variant in variants for stream in config.STREAMS]
-    files.append(run.model_file("collaborative"))
+    files += [run.model_file("collaborative"), run.workdir / _SPEED_FILE]
     settings = {"config": run.config.to_json(), "shards": [shard.sha256 for shard in run.manifest.shards]}
     pieces = (file.read_bytes() if file.exists() else b"" for file in files)
     return run_lib.digest([json.dumps(settings).encode(), git_revision().encode(), *pieces])
@@ -215,7 +222,7 @@ def git_revision() -> str:
 def speed(run: run_lib.Run) -> dict[str, Any]:
     """Seconds that each step took, and frames per second of each part where they were measured."""
     found = {}
-    for name, file in (("seconds", "timing.json"), ("frames_per_second", "speed.json")):
+    for name, file in (("seconds", "timing.json"), ("frames_per_second", _SPEED_FILE)):
         if (run.workdir / file).exists():
             found[name] = json.loads((run.workdir / file).read_text())
     return found

@@ -134,7 +134,7 @@ def examples(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[explorer
 def _middle_frames(run: run_lib.Run, ids: list[str]) -> dict[str, bytes]:
     """The frame in the middle of videos, as JPEG files."""
     data = run.config.data
-    subset = pipeline.select(run.manifest.shards_for(data.split, run_lib.TEST), set(ids))
+    subset = pipeline.select(run.subset(run_lib.TEST).shards, set(ids))
     batches = pipeline.video_batches(subset, "static", 1, data.crop_size, 1)
     pairs = zip(subset.videos, batches, strict=True)
     return {video.id: tf.io.encode_jpeg(batch["clips"][0, 0], quality=80).numpy() for video, batch in pairs}
@@ -200,8 +200,7 @@ def _clip(run: run_lib.Run, video_id: str, windows: int) -> tuple[np.ndarray, np
     Of a video with several clips it is the one in the middle.
     """
     data = run.config.data
-    shards = run.manifest.shards_for(data.split, run_lib.TEST)
-    subset = pipeline.select(shards, {video_id})
+    subset = pipeline.select(run.subset(run_lib.TEST).shards, {video_id})
     clips = {}
     for stream in config.STREAMS:
         batches = pipeline.video_batches(

@@ -153,6 +153,7 @@ def combine(members: Members) -> Common:
     videos = scores_lib.Videos(**{name: np.concatenate([getattr(of, name) for of in of_splits]) for name in fields})
     labelled = videos.truth.any(axis=1)
     right = {row: _over_parts(parts, lambda of, row=row: of.right(row).astype(float))[labelled] for row in rows}
+    ids = videos.ids[labelled]  # HMDB51 tests some videos in more than one split: these are no further evidence
     pairs = [
         (found["first"], found["second"]) for found in next(iter(saved.values()))["comparisons"]
         if found["first"] in right and found["second"] in right
@@ -160,8 +161,8 @@ def combine(members: Members) -> Common:
     return Common(
         results=merged,
         deviations=spread,
-        intervals={row: {"overall_accuracy": intervals_lib.bootstrap(values)} for row, values in right.items()},
-        comparisons={pair: intervals_lib.compare(right[pair[0]], right[pair[1]]) for pair in pairs},
+        intervals={row: {"overall_accuracy": intervals_lib.bootstrap(values, ids)} for row, values in right.items()},
+        comparisons={pair: intervals_lib.compare(right[pair[0]], right[pair[1]], ids) for pair in pairs},
         saved=saved,
         scores={row: _over_parts(parts, lambda of, row=row: of.rows[row]) for row in rows},
         videos=videos,

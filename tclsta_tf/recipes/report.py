@@ -28,6 +28,9 @@ def evaluate_and_report(run: run_lib.Run, keep_equal: bool = False) -> None:
     if keep_equal and (run.report_dir / _TABLES_FILE).exists():
         if results.read_metrics(run.report_dir).get("inputs") == evaluate.inputs_digest(run):
             return
+    # Without its tables a report is not finished: one that is broken off from here on is made anew.
+    for old in storage.entries(run.report_dir, _TABLES_FILE):
+        tf.io.gfile.remove(str(old))
     evaluation = evaluate.evaluate(run)
     with run_lib.open_test_part():
         page, further = _page(run, evaluation)
@@ -42,15 +45,18 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
     is_multi_label = bool((common.videos.truth.sum(axis=1) != 1).any())
     shown = _shown(common.results, is_multi_label)
     what = _describe_members(members)
-    caption = f"{first.manifest.dataset}, {what}; ± is the standard deviation over {_spread(members)}"
-    overview = tables.accuracy_table(shown, common.deviations, caption=caption, intervals=common.intervals)
+    deviations = common.deviations if len(members.runs) > 1 else None
+    note = f"; ± is the standard deviation over {_spread(members)}" if deviations else ""
+    caption = f"{first.manifest.dataset}, {what}{note}"
+    overview = tables.accuracy_table(shown, deviations, caption=caption, intervals=common.intervals)
+    speeds = _mean_speed([of.get("speed", {}).get("frames_per_second", {}) for of in common.saved.values()])
     made = {
         "results": overview,
-        **_paper_tables(first, shown, common.intervals, common.deviations, {}),
+        **_paper_tables(first, shown, common.intervals, deviations, speeds),
         "members": _members_table(members, common),
         "comparisons": compare.comparison_table(common.comparisons),
     }
-    final = "TCLSTA" if "TCLSTA" in common.results else list(common.results)[-1]
+    final = evaluate.final_row(first, common.results)
     confusion = metrics.confusion_matrix(common.scores[final], common.videos.truth)
     weights = np.mean([list(of["fusion_weights"].values()) for of in common.saved.values()], axis=0)
     evaluation = evaluate.Evaluation(
@@ -92,10 +98,11 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
         "git_revision": evaluate.git_revision(),
         "flags": run.config.to_json(),
         "results": common.results,
-        "deviations": common.deviations,
+        "deviations": deviations or {},
         "intervals": common.intervals,
         "comparisons": evaluate.comparisons_to_json(common.comparisons),
         "fusion_weights": dict(zip(first.labels, weights.tolist(), strict=True)),
+        "speed": {"frames_per_second": speeds},
     }
     run.report_dir.mkdir(parents=True, exist_ok=True)
     results.write_metrics(run.report_dir, values)
@@ -150,7 +157,7 @@ def _page_tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str,
     if beyond:
         caption = "Further ways to fuse the streams; in brackets: 95 % interval"
         made.append(tables.accuracy_table(beyond, caption=caption, intervals=evaluation.intervals))
-    return {"tables": made, "best": "two-stream+STA+CLN+AWL"}
+    return {"tables": made, "best": evaluation.final_row.replace("TCLSTA", "two-stream+STA+CLN+AWL")}
 
 
 def _rounds(evaluation: evaluate.Evaluation) -> list[html.Section]:
@@ -243,6 +250,11 @@ def _describe_members(members: protocol.Members) -> str:
 
 def _spread(members: protocol.Members) -> str:
     return f"{len(members.all_seeds)} seeds" if len(members.all_seeds) > 1 else f"{len(members.all_splits)} splits"
+
+
+def _mean_speed(speeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean time of a frame over the runs, as a rate; nothing where one of them was not timed."""
+    return {part: len(speeds) / sum(1 / of[part] for of in speeds) for part in speeds[0]} if all(speeds) else {}
 
 
 def _protocol_text(saved: Mapping[str, Any]) -> str:

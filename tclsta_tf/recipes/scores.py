@@ -69,6 +69,7 @@ def protocol(run: run_lib.Run) -> dict[str, object]:
     frames = data.test_frames if data.frame_protocol == "all" else 1
     return {
         "frames_per_clip": frames,
+        "frames_per_clip_of_network": data.test_frames,
         "clips_per_video": data.test_clips,
         "crops_per_clip": data.test_crops,
         "pooling": data.clip_pooling,
@@ -83,4 +84,6 @@ def describe_protocol(values: dict[str, object]) -> str:
 
     pooled = f" (their {values['pooling']})" if values["clips_per_video"] != 1 else ""
     clips = f"{count(values['clips_per_video'], 'clip')} of a video{pooled}"
-    return f"{clips}, {count(values['frames_per_clip'], 'frame')} a clip, {count(values['crops_per_clip'], 'crop')}"
+    frames, all_frames = values["frames_per_clip"], values["frames_per_clip_of_network"]
+    others = f" ({all_frames} for the collaborative network and early fusion)" if frames != all_frames else ""
+    return f"{clips}, {count(frames, 'frame')} a clip{others}, {count(values['crops_per_clip'], 'crop')}"

@@ -104,6 +104,9 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
     done = command("tclsta_tf.evaluate", f"--workdir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert json.loads(metrics.read_text())["results"] == before["results"]
+    done = command("tclsta_tf.experiment", f"--workdir={tmp_path}")  # goes on by the folder alone
+    assert done.returncode == 0 and f"== {tmp_path}/seed-3/split-2" in done.stdout, done.stderr
+    assert not (tmp_path / "static").exists()
     done = command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
     assert done.returncode == 0, done.stderr
     assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,0,0,1" in done.stdout

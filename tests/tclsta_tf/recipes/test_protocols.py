@@ -7,8 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
+from absl import flags
 
 from tclsta_tf import config
+from tclsta_tf import flags as run_flags
 from tclsta_tf.data import features, pipeline
 from tclsta_tf.recipes import (
     compare,
@@ -22,6 +24,7 @@ from tclsta_tf.recipes import (
     run,
     scores,
     steps,
+    train_collaborative,
     train_stream,
     watch,
 )
@@ -98,6 +101,58 @@ def test_an_equal_report_is_kept(finished, tmp_path):
     assert (made.workdir / "test_part_reads.txt").read_text().count("\n") == reads.count("\n") + 1
 
 
+def test_a_report_that_was_broken_off_is_made_again(finished, tmp_path, monkeypatch):
+    made = copy_of(finished, tmp_path / "run")
+    report.evaluate_and_report(made)
+    settings = dataclasses.replace(made.config, fusion=config.FusionConfig(late_weights="1:3"))
+    other = dataclasses.replace(made, config=settings)
+    with monkeypatch.context() as patch, pytest.raises(TypeError):
+        patch.setattr(report, "_page", None)  # stops between metrics.json and the tables
+        report.evaluate_and_report(other, keep_equal=True)
+    report.evaluate_and_report(other, keep_equal=True)
+    assert "fusion/late-1:3" in (made.report_dir / "results.csv").read_text()
+
+
+def test_speeds_that_are_measured_afterwards_come_into_the_report(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run")
+    report.evaluate_and_report(made, keep_equal=True)
+    (made.workdir / "speed.json").write_text('{"decode": 3.0}')
+    report.evaluate_and_report(made, keep_equal=True)
+    assert "Table IX" in report.read_tables(made, all_of_them=True)
+
+
+def test_a_run_that_stopped_in_its_first_variant_goes_on_with_its_own_settings(finished, tmp_path, tiny_records):
+    dataclasses.replace(finished, workdir=tmp_path).variant("none").claim("static")
+    values = flags.FlagValues()
+    run_flags.define_run_flags(values)
+    values(["experiment", f"--workdir={tmp_path}", f"--data_dir={tiny_records}"])
+    assert run.Run(**run_flags.run_arguments(values)).config.stream.attention == "sta"
+
+
+def test_features_of_another_model_are_made_again(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run")
+    file = made.feature_file("static", "train")
+    before = features.read(file)["scores"]
+    for folder in ("static", "collaborative", "ablation"):
+        shutil.rmtree(made.workdir / folder)
+    changed = dataclasses.replace(made.config.static[0], learning_rate=0.5)
+    other = dataclasses.replace(made, config=dataclasses.replace(made.config, static=(changed,)))
+    train_stream.train_stream(other, "static")
+    with pytest.raises(ValueError, match="static-train.tfrecord was made by another model than .*static/model.keras"):
+        train_collaborative.train_collaborative(other)
+    extract.extract(other, "static", ("train",))
+    assert not np.allclose(features.read(file)["scores"], before)
+
+
+def test_a_trained_run_is_tested_with_other_crops_and_clips(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run", data={"test_crops": 10, "test_clips": 2})
+    evaluate.evaluate(made)
+    values = json.loads((made.report_dir / "metrics.json").read_text())
+    assert (values["protocol"]["crops_per_clip"], values["protocol"]["clips_per_video"]) == (10, 2)
+    names = {file.name for file in (made.workdir / "features").glob("static-*.tfrecord")}
+    assert {"static-train.tfrecord", "static-validation-10-crops-2-clips.tfrecord"} <= names
+
+
 def test_one_frame_is_the_middle_one(finished, tmp_path):
     made = copy_of(finished, tmp_path / "run", data={"frame_protocol": "one"})
     found = scores.stream_scores(made, "static", "validation")
@@ -110,6 +165,8 @@ def test_one_frame_is_the_middle_one(finished, tmp_path):
     evaluation = evaluate.evaluate(made)
     assert not np.allclose(evaluation.scores["frame"], results.read_scores(finished.report_dir).rows["frame"])
     assert json.loads((made.report_dir / "metrics.json").read_text())["protocol"]["frames_per_clip"] == 1
+    said = scores.describe_protocol(scores.protocol(made))
+    assert said == "1 clip of a video, 1 frame a clip (4 for the collaborative network and early fusion), 1 crop"
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])
@@ -186,6 +243,70 @@ def test_the_mean_is_over_splits_and_the_deviation_over_seeds(members):
     )
 
 
+def reported(finished, folder, splits, seeds, without=(), **values):
+    """Members that all have the report of the finished run, without some rows and with further values."""
+    whole = run.Run(finished.config, finished.data_dir, folder)
+    made = protocol.make_members(whole, splits, seeds)
+    found = results.read_scores(finished.report_dir)
+    rows = {row: of for row, of in found.rows.items() if row not in without}
+    single = results.read_metrics(finished.report_dir) | values
+    single["results"] = {row: of for row, of in single["results"].items() if row not in without}
+    for (split, _), member in made.runs.items():
+        member.report_dir.mkdir(parents=True)
+        results.write_scores(member.report_dir, dataclasses.replace(found, rows=rows))
+        results.write_metrics(member.report_dir, single | {"split": split})
+    return whole, made
+
+
+def test_a_video_that_two_splits_test_counts_once(finished, tmp_path):
+    whole, made = reported(finished, tmp_path, ["1", "2"], [])
+    common, single = protocol.combine(made), results.read_metrics(finished.report_dir)
+    assert len(common.videos) == 12
+    for row, ends in common.intervals.items():
+        assert ends["overall_accuracy"] == tuple(single["intervals"][row]["overall_accuracy"])
+    for found in single["comparisons"]:
+        of_both = common.comparisons[found["first"], found["second"]]
+        assert of_both.interval == tuple(found["interval"]) and of_both.p_value is None
+    report.report_members(whole, made)
+    again = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-again"))
+    (line,) = compare.compare([tmp_path, again], ["frame"])[-1].rows
+    assert line[3] == "-45.9 to +45.9"  # that of six videos, not of twelve
+
+
+def test_the_whole_method_of_the_release_network_is_its_one_head(finished, tmp_path):
+    without = ("TCLSTA", "two-stream+STA+CLN+AWL")
+    whole, made = reported(finished, tmp_path, ["1", "2"], [], without)
+    report.report_members(whole, made)
+    page = (whole.report_dir / "index.html").read_text()
+    assert re.search(r'class="headlines"><li><span>two-stream\+STA\+CLN</span>', page)
+
+
+def test_the_common_report_has_mean_speeds(finished, tmp_path):
+    speed = {"frames_per_second": {"decode": 40.0, "all": 10.0}}
+    whole, made = reported(finished, tmp_path, [], [0, 1], speed=speed)
+    values = results.read_metrics(made.runs["1", 1].report_dir)
+    values["speed"]["frames_per_second"] = {"decode": 120.0, "all": 30.0}
+    results.write_metrics(made.runs["1", 1].report_dir, values)
+    report.report_members(whole, made)
+    assert results.read_metrics(whole.report_dir)["speed"]["frames_per_second"] == {"decode": 60.0, "all": 15.0}
+    assert "Table IX" in report.read_tables(whole, all_of_them=True)
+
+
+def test_one_member_has_no_deviation(finished, tmp_path):
+    whole, made = reported(finished, tmp_path, ["1"], [])
+    report.report_members(whole, made)
+    assert "±" not in report.read_tables(whole, all_of_them=True)
+
+
+def test_runs_are_compared_where_one_member_lacks_a_row(finished, tmp_path):
+    whole, made = reported(finished, tmp_path / "whole", [], [0, 1])
+    _, less = reported(finished, tmp_path / "less", [], [0], ["frame"])
+    shutil.copytree(less.runs["1", 0].report_dir, made.runs["1", 0].report_dir, dirs_exist_ok=True)
+    report.report_members(whole, made)
+    rows = [row[0] for row in compare.compare([whole.workdir, finished.workdir])[-2].rows]
+    assert "frame+STA" in rows and "frame" not in rows
+
+
 def test_splits_and_seeds_that_are_not_there_are_refused(finished, tmp_path, tiny_records):
     whole = run.Run(finished.config, tiny_records, tmp_path)
     with pytest.raises(ValueError, match="--splits must be among 1, 2. Received: 9"):
@@ -238,8 +359,8 @@ def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_i
     assert samples.heads["motion"].shape == (len(everything), 3)
     assert evaluate.evaluate(made).fusion_weights.shape == (3, 2)
     many = dataclasses.replace(settings, fusion=dataclasses.replace(settings.fusion, awl_folds=50))
-    with pytest.raises(ValueError, match="--awl_folds=50 needs as many groups"):
-        fusion.read_samples(dataclasses.replace(made, config=many))
+    with pytest.raises(ValueError, match="--awl_folds=50 needs as many groups"):  # before anything is trained
+        steps.training_steps(dataclasses.replace(made, config=many), [])
 
 
 def test_fusion_can_be_learned_on_the_training_videos_as_the_paper_has_it(finished, tmp_path):
@@ -280,6 +401,10 @@ def test_videos_of_several_classes_and_of_none_are_measured_by_average_precision
         assert low <= values["results"][row]["mean_average_precision"] <= high
     assert "NaN" not in (made.report_dir / "metrics.json").read_text()
     assert "average precision" in (made.report_dir / "index.html").read_text()
+    again = shutil.copytree(made.workdir, tmp_path / "again")
+    (line,) = compare.compare([made.workdir, again], ["TCLSTA"])[-2].rows
+    precision = values["results"]["TCLSTA"]["mean_average_precision"]
+    assert line[1] == line[2] and line[1].startswith(f"{100 * precision:.1f} [")
 
 
 def test_a_class_without_test_videos_and_one_of_a_single_video_have_no_holes(finished, tmp_path):
