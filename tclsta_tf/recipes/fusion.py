@@ -9,9 +9,11 @@ import numpy as np
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.fusion import adaptive_weights, cross_validation, early_svm, multiple_kernel, score_fusion
+from tclsta_tf.recipes import results, scores, train_collaborative
 from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.recipes import scores, train_collaborative
 from tfrecords_tools import manifest
+
+_SCORES_FILE = "fusion_scores.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Fusion:
 
 
 def learn_fusion(run: run_lib.Run) -> Fusion:
-    """Learns every fusion and saves the weights that serving needs to `<workdir>/fusion.json`.
+    """Learns every fusion; saves the weights to `<workdir>/fusion.json`, what they are fitted on to fusion_scores.npz.
 
     Where the validation part is empty, it learns on the training part, as the paper's letter has it.
     """
@@ -106,6 +108,9 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
     values = {"labels": list(run.labels), **learned.to_json(), "streams": weights[settings.awl].tolist()}
     if heads is not None:
         values["heads"] = heads.tolist()
+    rows = samples.streams | {f"{name} head": found for name, found in samples.heads.items()}
+    kept = results.Scores(samples.videos, tuple(run.labels), rows)
+    results.write_scores(run.workdir / _SCORES_FILE, kept)
     manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
     return learned
 

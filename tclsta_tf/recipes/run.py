@@ -2,7 +2,7 @@
 
 W/static, W/motion, W/collaborative   config.json, flags.cfg, labels.txt, checkpoints/, logs/, model.keras
 W/features                            <stream>-<role>.tfrecord
-W/fusion.json                         fusion weights, learned on the validation part
+W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the validation part that they are learned on
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
