@@ -49,7 +49,7 @@ class DataConfig:
             four scales and slightly other shapes, and resizes them (TSN). Testing takes the middle.
         mirror: Whether training clips are mirrored at random; the flow's horizontal component is negated with it.
         test_frames: Frames per video for features, testing and the collaborative network (paper symbol N).
-        test_crops: Crops of each video that features and figures are made of: 1 is the centre; 10 the centre, the four
+        test_crops: Crops of each video that it is validated and tested with: 1 is the centre; 10 the centre, the four
             corners and their mirror images, over which scores and features are averaged. `predict` takes the centre.
         test_clips: Clips of `test_frames` frames that a video is validated and tested with, one from each of so many
             equal parts of it (K-clip testing; windows over an untrimmed video). Each goes through the whole method.

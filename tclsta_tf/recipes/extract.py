@@ -38,15 +38,15 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
 
 def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
-    windows = run.clips(role)
+    crops, windows = run.crops(role), run.clips(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset) * windows)
     done = 0
-    clips = max(1, _BATCH // data.test_crops)
+    clips = max(1, _BATCH // crops)
     for batch in pipeline.video_batches(
-        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, data.test_crops, windows
+        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
     ):
         outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
-        yield features.average_crops(outputs, data.test_crops) | {
+        yield features.average_crops(outputs, crops) | {
             "labels": batch["labels"].numpy(),
             "positions": batch["positions"].numpy(),
         }

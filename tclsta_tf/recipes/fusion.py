@@ -9,7 +9,7 @@ import numpy as np
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.fusion import adaptive_weights, cross_validation, early_svm, multiple_kernel, score_fusion
-from tclsta_tf.recipes import results, scores, train_collaborative
+from tclsta_tf.recipes import extract, results, scores, train_collaborative
 from tclsta_tf.recipes import run as run_lib
 from tfrecords_tools import manifest
 
@@ -110,7 +110,8 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
         values["heads"] = heads.tolist()
     rows = samples.streams | {f"{name} head": found for name, found in samples.heads.items()}
     kept = results.Scores(samples.videos, tuple(run.labels), rows)
-    results.write_scores(run.workdir / _SCORES_FILE, kept)
+    run.fusion_file.parent.mkdir(parents=True, exist_ok=True)
+    results.write_scores(run.fusion_file.with_name(_SCORES_FILE), kept)
     manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
     return learned
 
@@ -133,6 +134,8 @@ def read_samples(run: run_lib.Run) -> Samples:
 
 
 def _samples_of(run: run_lib.Run, role: str, source: str) -> Samples:
+    for stream in config.STREAMS:
+        extract.extract(run, stream, (role,))  # already there, unless it is tested in another way than it was trained
     network = train_collaborative.run_network(run, role)
     heads = {stream: network[f"{stream}_scores"] for stream in config.STREAMS if f"{stream}_scores" in network}
     streams = {stream: scores.stream_scores(run, stream, role) for stream in config.STREAMS}
