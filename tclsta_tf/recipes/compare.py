@@ -8,6 +8,7 @@ import numpy as np
 
 from tclsta_tf.evaluation import intervals
 from tclsta_tf.recipes import results
+from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.reports import tables
 from tfrecords_tools import storage
 
@@ -33,7 +34,7 @@ def compare(workdirs: Sequence[storage.AnyPath], rows: Sequence[str] = ()) -> li
     """Compares runs with the first of them.
 
     Args:
-        workdirs: two or more working folders that were evaluated.
+        workdirs: two or more working folders that were evaluated, or their folders of a report with another name.
         rows: names of the rows that are wanted; none for all that the runs share.
 
     Returns:
@@ -74,13 +75,14 @@ def _short_names(workdirs: Sequence[storage.AnyPath]) -> list[str]:
 
 
 def _read(workdir: storage.AnyPath, name: str) -> _Tested:
-    saved = results.read_metrics(workdir / "report")
-    members = [workdir / folder for folder in saved.get("members", [])] or [workdir]
+    folder = workdir if (workdir / results.METRICS_FILE).exists() else workdir / run_lib.REPORT
+    saved = results.read_metrics(folder)
+    members = [folder.parent / member / folder.name for member in saved.get("members", [])] or [folder]
     seen: dict[str, dict[tuple[str, str], list[float]]] = {}
     is_multi_label = False
     for member in members:
-        split = results.read_metrics(member / "report")["split"]
-        found = results.read_scores(member / "report")
+        split = results.read_metrics(member)["split"]
+        found = results.read_scores(member)
         labelled = found.videos.truth.any(axis=1)
         is_multi_label |= bool((found.videos.truth.sum(axis=1) != 1).any())
         for row in [row for row in found.rows if row in saved["results"]]:  # which every member has

@@ -84,7 +84,7 @@ def evaluate(run: run_lib.Run) -> Evaluation:
         evaluation = measure(run, learned)
     run.report_dir.mkdir(parents=True, exist_ok=True)
     saved = results.Scores(evaluation.videos, tuple(run.labels), evaluation.scores)
-    results.write_scores(run.report_dir, saved)
+    results.write_scores(run.report_dir / results.SCORES_FILE, saved)
     values = {
         "dataset": run.manifest.dataset,
         "split": run.config.data.split,

@@ -63,7 +63,7 @@ def _note(file: storage.AnyPath) -> storage.AnyPath:
 
 def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
-    windows, crops = run.clips(role), run.crops(role)
+    crops, windows = run.crops(role), run.clips(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset) * windows)
     done = 0
     clips = max(1, _BATCH // crops)

@@ -9,9 +9,11 @@ import numpy as np
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.fusion import adaptive_weights, cross_validation, early_svm, multiple_kernel, score_fusion
-from tclsta_tf.recipes import extract, scores, train_collaborative
+from tclsta_tf.recipes import extract, results, scores, train_collaborative
 from tclsta_tf.recipes import run as run_lib
 from tfrecords_tools import manifest
+
+_SCORES_FILE = "fusion_scores.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,16 +79,13 @@ class Fusion:
 
 
 def learn_fusion(run: run_lib.Run) -> Fusion:
-    """Learns every fusion and saves the weights that serving needs to `<workdir>/fusion.json`.
+    """Learns every fusion; saves the weights to `<workdir>/fusion.json`, what they are fitted on to fusion_scores.npz.
 
     Where the validation part is empty, it learns on the training part, as the paper's letter has it. Features that are
     not there yet are extracted: clips and crops may be others than those the run was trained with.
     """
     for stream in config.STREAMS:
         extract.extract(run, stream, (run_lib.TRAIN, run_lib.VALIDATION))
-        if run.config.fusion.awl_scores == "kfold":
-            for fold in run.folds():
-                extract.extract(fold, stream, (run_lib.VALIDATION,))
     samples = read_samples(run)
     settings = run.config.fusion
     chosen, weights = {}, {}
@@ -112,6 +111,10 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
     values = {"labels": list(run.labels), **learned.to_json(), "streams": weights[settings.awl].tolist()}
     if heads is not None:
         values["heads"] = heads.tolist()
+    rows = samples.streams | {f"{name} head": found for name, found in samples.heads.items()}
+    kept = results.Scores(samples.videos, tuple(run.labels), rows)
+    run.fusion_file.parent.mkdir(parents=True, exist_ok=True)
+    results.write_scores(run.fusion_file.with_name(_SCORES_FILE), kept)
     manifest.write_atomically(run.fusion_file, json.dumps(values, indent=1) + "\n")
     return learned
 
@@ -134,6 +137,8 @@ def read_samples(run: run_lib.Run) -> Samples:
 
 
 def _samples_of(run: run_lib.Run, role: str, source: str) -> Samples:
+    for stream in config.STREAMS:
+        extract.extract(run, stream, (role,))  # already there, unless it is tested in another way than it was trained
     network = train_collaborative.run_network(run, role)
     heads = {stream: network[f"{stream}_scores"] for stream in config.STREAMS if f"{stream}_scores" in network}
     streams = {stream: scores.stream_scores(run, stream, role) for stream in config.STREAMS}

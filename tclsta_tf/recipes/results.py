@@ -35,8 +35,8 @@ class Scores:
         return metrics.is_right(self.rows[row], self.videos.truth)
 
 
-def write_scores(folder: storage.AnyPath, found: Scores) -> None:
-    """Writes scores.npz: `scores` float32 [rows, n, C] and the names of `rows`, `ids`, `groups` and `classes`."""
+def write_scores(file: storage.AnyPath, found: Scores) -> None:
+    """Writes an .npz file: `scores` float32 [rows, n, C] and the names of `rows`, `ids`, `groups` and `classes`."""
     data = io.BytesIO()
     np.savez_compressed(
         data,
@@ -48,7 +48,7 @@ def write_scores(folder: storage.AnyPath, found: Scores) -> None:
         rows=np.array(list(found.rows), str),
         scores=np.stack(list(found.rows.values())).astype(np.float32),
     )
-    with storage.created(folder / SCORES_FILE) as partial:
+    with storage.created(file) as partial:
         partial.write_bytes(data.getvalue())
 
 

@@ -2,7 +2,7 @@
 
 W/static, W/motion, W/collaborative   config.json, flags.cfg, labels.txt, checkpoints/, logs/, model.keras
 W/features                            <stream>-<role>.tfrecord
-W/fusion.json                         fusion weights, learned on the validation part
+W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the validation part that they are learned on
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
@@ -26,10 +26,11 @@ from tclsta_tf import config
 from tclsta_tf.data import pipeline, validation
 from tfrecords_tools import manifest, storage
 
+REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 
-# What may differ between two runs in one folder: it decides where numbers are computed, or how a part is tested.
+# What may differ between two runs in one folder: it decides where numbers are computed, or how videos are tested.
 _FREE = {
     "device": ("distribution", "logical_cpus", "histograms", "xla"),
     "data": ("shard_by", "test_crops", "test_clips", "clip_pooling", "frame_protocol"),
@@ -48,6 +49,7 @@ class Run:
         flags: the command line as a flagfile, saved beside the checkpoints.
         leaves_out_group: whether the split was given as the number of a group to test on.
         fold: number of a fold and how many there are: its videos are the validation part instead.
+        report: name of the folder of the evaluation; another one than `report` for another way of testing.
     """
 
     config: config.RunConfig
@@ -56,6 +58,7 @@ class Run:
     flags: str = ""
     leaves_out_group: bool = False
     fold: tuple[int, int] | None = None
+    report: str = REPORT
 
     @functools.cached_property
     def manifest(self) -> manifest.Manifest:
@@ -148,23 +151,23 @@ class Run:
         clips = "" if self.clips(role) == 1 else f"-{self.clips(role)}-clips"
         return self.workdir / "features" / f"{stream}-{role}{crops}{clips}.tfrecord"
 
-    def clips(self, role: str) -> int:
-        """Clips of each video of a role."""
-        return 1 if role == TRAIN else self.config.data.test_clips
-
     def crops(self, role: str) -> int:
         """Crops of each clip of a role."""
         return 1 if role == TRAIN else self.config.data.test_crops
 
+    def clips(self, role: str) -> int:
+        """Clips of each video of a role."""
+        return 1 if role == TRAIN else self.config.data.test_clips
+
     @property
     def fusion_file(self) -> storage.AnyPath:
-        """Per-class fusion weights."""
-        return self.workdir / "fusion.json"
+        """Per-class fusion weights; those that are served belong to the report of the usual name."""
+        return (self.workdir if self.report == REPORT else self.report_dir) / "fusion.json"
 
     @property
     def report_dir(self) -> storage.AnyPath:
         """Where the evaluation goes."""
-        return self.workdir / "report"
+        return self.workdir / self.report
 
     def member(self, folder: str, split: str, seed: int) -> "Run":
         """One of several runs that differ in split and seed; its folder lies below this one's."""

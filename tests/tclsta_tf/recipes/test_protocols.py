@@ -15,7 +15,6 @@ from tclsta_tf.data import features, pipeline
 from tclsta_tf.recipes import (
     compare,
     evaluate,
-    extract,
     fusion,
     parts,
     protocol,
@@ -172,8 +171,8 @@ def test_one_frame_is_the_middle_one(finished, tmp_path):
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pooling):
     made = copy_of(finished, tmp_path / "run", data={"test_clips": 2, "clip_pooling": pooling})
-    for stream in config.STREAMS:
-        extract.extract(made, stream, ("validation",))
+    made = dataclasses.replace(made, report="two_clips")
+    report.evaluate_and_report(made)
     file = made.feature_file("static", "validation")
     assert file.name == "static-validation-2-clips.tfrecord"
     found = features.read(file, 2, pooling)
@@ -189,10 +188,12 @@ def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pool
     for row, batch in enumerate(batches):
         outputs = model(batch["clips"], training=False)["scores"].numpy()
         np.testing.assert_allclose(found["scores"][row], getattr(outputs, pooling)(axis=0), atol=1e-5)
-    report.evaluate_and_report(made)
-    values = json.loads((made.report_dir / "metrics.json").read_text())
+    values = json.loads((made.workdir / "two_clips" / "metrics.json").read_text())
     assert values["protocol"]["clips_per_video"] == 2 and values["num_test_videos"] == 6
-    assert (made.report_dir / "index.html").exists()
+    assert (made.workdir / "two_clips" / "index.html").exists() and not (made.workdir / "report").exists()
+    assert (made.workdir / "fusion.json").read_text() == finished.fusion_file.read_text()  # what is served stays
+    lines = compare.compare([finished.workdir, made.report_dir], ["TCLSTA"])[0].rows
+    assert ("data.test_clips", "1", "2") in lines
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +254,7 @@ def reported(finished, folder, splits, seeds, without=(), **values):
     single["results"] = {row: of for row, of in single["results"].items() if row not in without}
     for (split, _), member in made.runs.items():
         member.report_dir.mkdir(parents=True)
-        results.write_scores(member.report_dir, dataclasses.replace(found, rows=rows))
+        results.write_scores(member.report_dir / results.SCORES_FILE, dataclasses.replace(found, rows=rows))
         results.write_metrics(member.report_dir, single | {"split": split})
     return whole, made
 

@@ -5,7 +5,7 @@ import pytest
 
 from tclsta_tf.data import pipeline
 from tclsta_tf.prediction import classifier
-from tclsta_tf.recipes import extract, parts, run, train_stream
+from tclsta_tf.recipes import extract, parts, report, results, run, train_stream
 from tclsta_tf.training import checkpoints
 from tfrecords_tools import storage
 
@@ -19,7 +19,7 @@ def remote(bucket, finished, upload) -> run.Run:
 
 
 def test_records_are_read_from_s3(remote, finished):
-    for role in ("train", "test"):
+    for role in ("train", "validation"):
         here, there = (
             list(pipeline.video_batches(of.subset(role), "motion", 4, 40, 2).as_numpy_iterator())
             for of in (finished, remote)
@@ -42,8 +42,8 @@ def test_a_stream_trained_on_s3_equals_the_local_one_and_goes_on(remote, finishe
     saved = remote.model_file("static").stat()
     train_stream.train_stream(remote, "static")
     assert remote.model_file("static").stat() == saved  # finished: nothing is done
-    extract.extract(remote, "static", ("test",))
-    ours, theirs = remote.feature_file("static", "test"), finished.feature_file("static", "test")
+    extract.extract(remote, "static", ("validation",))
+    ours, theirs = remote.feature_file("static", "validation"), finished.feature_file("static", "validation")
     assert ours.stat().st_size == theirs.stat().st_size
 
     # As after a kill between the last checkpoint and the model: the last checkpoint is found.
@@ -57,6 +57,20 @@ def test_a_stream_trained_on_s3_equals_the_local_one_and_goes_on(remote, finishe
     assert restored == [4]
     for ours, theirs in zip(parts.load(again, "static").weights, model.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+def test_a_run_on_s3_is_evaluated_there(remote, finished, upload):
+    for folder in ("static", "motion", "collaborative", "features", "ablation"):
+        upload(finished.workdir / folder, remote.workdir / folder)
+    for _ in range(2):  # the second one replaces the first
+        report.evaluate_and_report(remote)
+        ours, theirs = (results.read_metrics(of.report_dir) for of in (remote, finished))
+        assert ours["results"] == theirs["results"]
+    assert ours["test_part_reads"] == 2
+    files = {file.name for file in storage.entries(remote.report_dir)}
+    assert {"index.html", "tables.txt", "scores.npz", "confusion_matrix.png"} <= files
+    assert len(storage.entries(remote.report_dir, "logs/events*")) == 1
+    assert results.read_scores(remote.report_dir).videos.ids.tolist()
 
 
 def test_another_run_in_the_folder_is_refused(remote, finished):

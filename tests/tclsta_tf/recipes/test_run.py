@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tclsta_tf.recipes import run
+from tclsta_tf.recipes import protocol, run
 from tfrecords_tools import config, manifest
 
 
@@ -35,9 +35,26 @@ def test_a_left_out_group_is_the_test_part(left_out, tmp_path):
     groups = ("1", "2", "11")
     roles = {f"g{own:0>2}": {split: "test" if split == own else "train" for split in groups} for own in groups}
     records = make_records(tmp_path, "ucf50", roles)
-    assert [video.group for video in left_out(records, "2").subset(run.TEST).videos] == ["g02"]
+    with run.open_test_part():
+        assert [video.group for video in left_out(records, "2").subset(run.TEST).videos] == ["g02"]
     with pytest.raises(ValueError, match="^--leave_out_group must be one of 1, 2, 11. Received: --leave_out_group=3$"):
         _ = left_out(records, "3").manifest
+
+
+def test_every_group_is_left_out_once(tiny_config, tmp_path):
+    groups = ("1", "2", "11")
+    roles = {f"g{own:0>2}": {split: "test" if split == own else "train" for split in groups} for own in groups}
+    whole = run.Run(tiny_config, make_records(tmp_path, "ucf50", roles), tmp_path / "work", "--split=1\n")
+    found = protocol.make_members(whole, by_group=True)
+    assert list(found.folders.values()) == ["group-1", "group-2", "group-11"] and found.all_splits == list(groups)
+    for (group, _), member in found.runs.items():
+        assert member.flags.endswith(f"--split={group}\n--leave_out_group={group}\n--seed=0\n")
+        with run.open_test_part():
+            assert [video.group for video in member.subset(run.TEST).videos] == [f"g{group:0>2}"]
+    protocol.save(whole, found)
+    assert protocol.load(whole).folders == found.folders
+    some = protocol.make_members(whole, ["2"], [4, 5], by_group=True)
+    assert list(some.folders.values()) == ["seed-4/group-2", "seed-5/group-2"]
 
 
 @pytest.mark.parametrize("group", ["1", "7"])

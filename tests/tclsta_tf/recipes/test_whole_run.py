@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tclsta_tf import config
-from tclsta_tf.data import features, pipeline
+from tclsta_tf.data import features, pipeline, score_files
 from tclsta_tf.fusion import adaptive_weights
 from tclsta_tf.prediction import classifier
 from tclsta_tf.recipes import (
@@ -112,6 +112,9 @@ def test_fusion_weights_come_from_the_validation_part_alone(finished):
         np.testing.assert_allclose(learned.streams[method], expected, atol=1e-12)
         assert chosen.trade_off in finished.config.fusion.awl_lambda
     assert json.loads(finished.fusion_file.read_text())["fitted_on"] == "validation"
+    kept = score_files.load(f"{finished.workdir / 'fusion_scores.npz'}:motion")
+    np.testing.assert_allclose(kept.scores, scores[1], atol=1e-7)
+    assert kept.labels.tolist() == labels.tolist() and kept.ids.tolist() == read["static"]["ids"].tolist()
 
 
 def test_prediction_of_a_file_equals_the_evaluation(finished, tiny_videos):
