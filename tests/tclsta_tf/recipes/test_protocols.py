@@ -15,6 +15,7 @@ from tclsta_tf.data import features, pipeline
 from tclsta_tf.recipes import (
     compare,
     evaluate,
+    extract,
     fusion,
     parts,
     protocol,
