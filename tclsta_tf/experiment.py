@@ -9,7 +9,8 @@ collaborative network and the fusion alone and together (VII), other fusions (VI
 --variants=none,sa trains some rows of Table VI only.
 
 --splits=1,2,3 does all of it for each split in <workdir>/split-1 and so on, --leave_one_group_out for each group left
-out (UCF50), --seeds=0,1,2 for each seed; <workdir>/report then holds mean and deviation.
+out (UCF50), --seeds=0,1,2 for each seed; <workdir>/report then holds mean and deviation. None of these runs is
+exported: tclsta_tf.export --workdir=<workdir>/split-1 does it.
 """
 
 from collections.abc import Sequence

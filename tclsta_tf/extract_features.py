@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import extract
+from tclsta_tf.recipes import evaluate, extract
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution
 from tfrecords_tools import cli
@@ -21,6 +21,7 @@ def main(argv: Sequence[str]) -> None:
     run = run_lib.Run(**run_flags.run_arguments())
     distribution.prepare_devices(run.config.device.logical_cpus)
     with run_lib.open_test_part():  # nothing is chosen here
+        evaluate.note_test_part_read(run, "extract_features")
         for stream in config.STREAMS:
             extract.extract(run, stream)
     print(f"features: {run.workdir / 'features'}")

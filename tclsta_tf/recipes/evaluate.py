@@ -80,7 +80,7 @@ def evaluate(run: run_lib.Run) -> Evaluation:
         run.verify(part)
     learned = fusion.learn_fusion(run)
     with run_lib.open_test_part():
-        reads = _note_test_part_read(run)
+        reads = note_test_part_read(run, "evaluate")
         evaluation = measure(run, learned)
     run.report_dir.mkdir(parents=True, exist_ok=True)
     saved = results.Scores(evaluation.videos, tuple(run.labels), evaluation.scores)
@@ -199,12 +199,12 @@ def inputs_digest(run: run_lib.Run) -> str:
     return run_lib.digest([json.dumps(settings).encode(), git_revision().encode(), *pieces])
 
 
-def _note_test_part_read(run: run_lib.Run) -> int:
-    """Adds a line to `<workdir>/test_part_reads.txt`; returns how many there are."""
+def note_test_part_read(run: run_lib.Run, reader: str) -> int:
+    """Adds a line about a command to `<workdir>/test_part_reads.txt`; returns how many there are."""
     file = run.workdir / "test_part_reads.txt"
     lines = file.read_text(encoding="utf-8") if file.exists() else ""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    lines += f"{now} evaluate, code revision {git_revision()}\n"
+    lines += f"{now} {reader}, code revision {git_revision()}\n"
     manifest.write_atomically(file, lines)
     return lines.count("\n")
 
