@@ -81,6 +81,11 @@ def read(path: storage.AnyPath, windows: int = 1, pooling: str = "mean") -> dict
     }
 
 
+def read_ids(path: storage.AnyPath) -> np.ndarray:
+    """The id of each row, str [rows]: with several clips of a video it stands as often."""
+    return np.array([name.decode() for name in _read(path, ("id",)).get("id", ())], str)
+
+
 def read_attended(path: storage.AnyPath, windows: int = 1) -> np.ndarray:
     """The features of each video, averaged with its temporal attention, and over its clips: float32 [n, D]."""
 
@@ -130,7 +135,7 @@ def paired_videos(static: storage.AnyPath, motion: storage.AnyPath) -> tf.data.D
     Raises:
         ValueError: where the files do not hold the same videos in the same order.
     """
-    if not np.array_equal(read(static)["ids"], read(motion)["ids"]):
+    if not np.array_equal(read_ids(static), read_ids(motion)):
         raise ValueError(f"{static} and {motion} hold different videos: extract the features of both streams again")
 
     def pair(first: tf.Tensor, second: tf.Tensor) -> dict[str, tf.Tensor]:

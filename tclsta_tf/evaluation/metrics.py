@@ -4,6 +4,7 @@ A prediction is the class of the highest score; of equal scores the lower class 
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from sklearn import metrics
@@ -52,17 +53,15 @@ def summarise(scores: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
         ValueError: For arrays that do not match, values out of range, no videos, or no video with a class.
     """
     scores, truth = _check(scores, labels)
-    occurring = np.flatnonzero(truth.any(axis=0))
     labelled = truth.any(axis=1)
-    precisions = per_class_precision(scores, truth)
     right = _is_right(scores, truth)
     ranking = np.argsort(-scores, axis=1, kind="stable")[:, :TOP_K]  # stable: ties as in argmax
     among_best = np.take_along_axis(truth, ranking, axis=1).any(axis=1)
     return {
         "overall_accuracy": float(right[labelled].mean()),
-        "mean_class_accuracy": float(np.mean([right[truth[:, j]].mean() for j in occurring])),
+        "mean_class_accuracy": float(np.mean(list(per_class_accuracy(scores, truth).values()))),
         "top5_accuracy": float(among_best[labelled].mean()),
-        "mean_average_precision": float(np.mean(list(precisions.values()))),
+        "mean_average_precision": float(np.mean(list(per_class_precision(scores, truth).values()))),
         "num_videos": len(scores),
     }
 
@@ -100,7 +99,7 @@ def per_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> dict[int, floa
     """
     scores, truth = _check(scores, labels)
     right = _is_right(scores, truth)
-    return {int(j): float(right[truth[:, j]].mean()) for j in np.flatnonzero(truth.any(axis=0))}
+    return _of_occurring(truth, lambda j: right[truth[:, j]].mean())
 
 
 def per_class_precision(scores: np.ndarray, labels: np.ndarray) -> dict[int, float]:
@@ -114,8 +113,11 @@ def per_class_precision(scores: np.ndarray, labels: np.ndarray) -> dict[int, flo
         ValueError: As `summarise`.
     """
     scores, truth = _check(scores, labels)
-    occurring = np.flatnonzero(truth.any(axis=0))
-    return {int(j): float(metrics.average_precision_score(truth[:, j], scores[:, j])) for j in occurring}
+    return _of_occurring(truth, lambda j: metrics.average_precision_score(truth[:, j], scores[:, j]))
+
+
+def _of_occurring(truth: np.ndarray, value: Callable[[int], float]) -> dict[int, float]:
+    return {int(j): float(value(j)) for j in np.flatnonzero(truth.any(axis=0))}
 
 
 def most_confused_pairs(confusion: np.ndarray, limit: int = 10) -> list[ConfusedPair]:

@@ -84,7 +84,7 @@ def _read(workdir: storage.AnyPath, name: str) -> _Tested:
         split = results.read_metrics(member)["split"]
         found = results.read_scores(member)
         labelled = found.videos.truth.any(axis=1)
-        is_multi_label |= bool((found.videos.truth.sum(axis=1) != 1).any())
+        is_multi_label |= found.videos.is_multi_label
         for row in [row for row in found.rows if row in saved["results"]]:  # which every member has
             of_row = seen.setdefault(row, {})
             for video, right in zip(found.videos.ids[labelled], found.right(row)[labelled], strict=True):

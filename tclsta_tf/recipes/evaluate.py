@@ -53,12 +53,7 @@ class Evaluation:
     @property
     def labels(self) -> np.ndarray:
         """The classes of the videos, as `metrics` takes them: int [n], or bool [n, C] where one has several or none."""
-        return self.videos.truth if self.is_multi_label else self.videos.labels
-
-    @property
-    def is_multi_label(self) -> bool:
-        """Whether a video has several classes or none, so that the measure is the mean average precision."""
-        return bool((self.videos.truth.sum(axis=1) != 1).any())
+        return self.videos.truth if self.videos.is_multi_label else self.videos.labels
 
 
 def row_name(row: str, attention: str) -> str:

@@ -124,10 +124,9 @@ def read_samples(run: run_lib.Run) -> Samples:
     source = run.config.fusion.awl_scores
     if source == "kfold":
         parts = [_samples_of(fold, run_lib.VALIDATION, source) for fold in run.folds()]
-        names = [field.name for field in dataclasses.fields(scores.Videos)]
         return Samples(
             source,
-            scores.Videos(**{name: np.concatenate([getattr(part.videos, name) for part in parts]) for name in names}),
+            scores.concatenate([part.videos for part in parts]),
             _concatenate([part.streams for part in parts]),
             _concatenate([part.heads for part in parts]),
         )

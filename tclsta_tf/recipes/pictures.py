@@ -28,7 +28,7 @@ def class_rows(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[explor
     attention = run.config.stream.attention
     rows = {name: evaluate.row_name(row, attention) for name, row in evaluate.STREAM_ROWS.items()}
     rows["fused"] = evaluation.final_row
-    measure = metrics.per_class_precision if evaluation.is_multi_label else metrics.per_class_accuracy
+    measure = metrics.per_class_precision if evaluation.videos.is_multi_label else metrics.per_class_accuracy
     found = {name: measure(evaluation.scores[row], evaluation.labels) for name, row in rows.items()}
     counts = evaluation.videos.truth.sum(axis=0)
     return [

@@ -148,9 +148,7 @@ def combine(members: Members) -> Common:
     merged = {row: means[row].mean | {protocols.COUNT_KEY: by_seed[row][0].mean[protocols.COUNT_KEY]} for row in rows}
     read = {key: results.read_scores(run.report_dir) for key, run in members.runs.items()}
     parts = [[read[split, seed] for seed in members.all_seeds] for split in members.all_splits]
-    of_splits = [part[0].videos for part in parts]
-    fields = [field.name for field in dataclasses.fields(scores_lib.Videos)]
-    videos = scores_lib.Videos(**{name: np.concatenate([getattr(of, name) for of in of_splits]) for name in fields})
+    videos = scores_lib.concatenate([part[0].videos for part in parts])
     labelled = videos.truth.any(axis=1)
     right = {row: _over_parts(parts, lambda of, row=row: of.right(row).astype(float))[labelled] for row in rows}
     ids = videos.ids[labelled]  # HMDB51 tests some videos in more than one split: these are no further evidence

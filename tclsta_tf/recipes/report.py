@@ -42,7 +42,7 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
     common = protocol.combine(members)
     first = next(iter(members.runs.values()))
     saved = next(iter(common.saved.values()))
-    is_multi_label = bool((common.videos.truth.sum(axis=1) != 1).any())
+    is_multi_label = common.videos.is_multi_label
     shown = _shown(common.results, is_multi_label)
     what = _describe_members(members)
     deviations = common.deviations if len(members.runs) > 1 else None
@@ -72,7 +72,10 @@ def report_members(run: run_lib.Run, members: protocol.Members) -> None:
     classes = pictures.class_rows(first, evaluation)
     page = html.Report(
         title=f"TCLSTA on {first.manifest.dataset}, {what}",
-        subtitle=f"{len(common.videos)} test videos in all, {len(first.labels)} classes. {_protocol_text(saved)}",
+        subtitle=(
+            f"{len(common.videos)} test videos in all, {len(first.labels)} classes. "
+            f"{scores.describe_protocol(saved['protocol'])}"
+        ),
         headlines=_headlines(first, evaluation),
         tables=[table for name, table in made.items() if name != "comparisons"],
         best=final,
@@ -119,7 +122,7 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
     """The page of one run, and further pictures that are written beside it only."""
     confusion = metrics.confusion_matrix(evaluation.scores[evaluation.final_row], evaluation.labels)
     classes = pictures.class_rows(run, evaluation)
-    charts = pictures.class_charts(classes, not evaluation.is_multi_label)
+    charts = pictures.class_charts(classes, not evaluation.videos.is_multi_label)
     page = html.Report(
         title=f"TCLSTA on {run.manifest.dataset}, split {run.config.data.split}",
         subtitle=(
@@ -149,7 +152,7 @@ def _page(run: run_lib.Run, evaluation: evaluate.Evaluation) -> tuple[html.Repor
 
 def _page_tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, Any]:
     """Tables VI to IX and what goes beyond them where every attention variant was trained, else all rows in one."""
-    shown = _shown(evaluation.results, evaluation.is_multi_label)
+    shown = _shown(evaluation.results, evaluation.videos.is_multi_label)
     if not all(evaluate.row_name("frame", attention) in shown for attention in config.ATTENTION_VARIANTS):
         return {"results": shown, "best": evaluation.final_row}
     made = [table for name, table in _tables(run, evaluation).items() if name.startswith("table_")]
@@ -176,7 +179,7 @@ def _rounds(evaluation: evaluate.Evaluation) -> list[html.Section]:
 
 def _tables(run: run_lib.Run, evaluation: evaluate.Evaluation) -> dict[str, tables.Table]:
     """Name of a file -> table; the first holds every row."""
-    shown = _shown(evaluation.results, evaluation.is_multi_label)
+    shown = _shown(evaluation.results, evaluation.videos.is_multi_label)
     caption = f"{run.manifest.dataset}, split {run.config.data.split}: {len(evaluation.videos)} test videos"
     speed = evaluate.speed(run).get("frames_per_second", {})
     return {
@@ -207,12 +210,12 @@ def _shown(found: Mapping[str, dict[str, float | int]], is_multi_label: bool) ->
 
 
 def _measure(evaluation: evaluate.Evaluation) -> str:
-    return "average precision" if evaluation.is_multi_label else "accuracy"
+    return "average precision" if evaluation.videos.is_multi_label else "accuracy"
 
 
 def _headlines(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[html.Headline]:
     attention = run.config.stream.attention
-    metric = "mean_average_precision" if evaluation.is_multi_label else "overall_accuracy"
+    metric = "mean_average_precision" if evaluation.videos.is_multi_label else "overall_accuracy"
     rows = {
         evaluation.final_row: "the whole method",
         evaluate.row_name("two-stream", attention): "mean of both streams",
@@ -255,10 +258,6 @@ def _spread(members: protocol.Members) -> str:
 def _mean_speed(speeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean time of a frame over the runs, as a rate; nothing where one of them was not timed."""
     return {part: len(speeds) / sum(1 / of[part] for of in speeds) for part in speeds[0]} if all(speeds) else {}
-
-
-def _protocol_text(saved: Mapping[str, Any]) -> str:
-    return scores.describe_protocol(saved["protocol"])
 
 
 def _members_table(members: protocol.Members, common: protocol.Common) -> tables.Table:

@@ -1,6 +1,7 @@
 """What the trained streams say about the videos of a role, as the protocol of the run has it."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
@@ -30,6 +31,17 @@ class Videos:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a video has several classes or none, so that the measure is the mean average precision."""
+        return bool((self.truth.sum(axis=1) != 1).any())
+
+
+def concatenate(parts: Sequence[Videos]) -> Videos:
+    """The videos of all parts, one part after the other."""
+    names = [field.name for field in dataclasses.fields(Videos)]
+    return Videos(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
 
 def videos(run: run_lib.Run, role: str) -> Videos:
     """The videos of a role.
@@ -40,7 +52,7 @@ def videos(run: run_lib.Run, role: str) -> Videos:
     entries = run.subset(role).videos
     for stream in config.STREAMS:
         file = run.feature_file(stream, role)
-        if features.read(file, run.clips(role))["ids"].tolist() != [entry.id for entry in entries]:
+        if features.read_ids(file)[:: run.clips(role)].tolist() != [entry.id for entry in entries]:
             raise ValueError(f"{file} holds other videos than {run.data_dir}: delete it and extract the features again")
     truth = np.zeros([len(entries), len(run.labels)], bool)
     for row, entry in enumerate(entries):
