@@ -83,7 +83,9 @@ def _matching(pattern: storage.AnyPath, is_video: Callable[[storage.AnyPath], bo
         folder: storage.AnyPath = pattern
         while _WILDCARDS & set(str(folder)):
             folder = folder.parent
-        matches = list(folder.glob(str(pattern)[len(str(folder)) :].lstrip("/")))
+        inner = str(pattern)[len(str(folder)) :].lstrip("/")
+        asks_for_hidden = any(part.startswith(".") for part in inner.split("/"))
+        matches = [match for match in folder.glob(inner) if asks_for_hidden or not _is_hidden(match, folder)]
     found: dict[str, storage.AnyPath] = {}
     for match in sorted(matches, key=str):
         for file in _inside(match, is_video) if match.is_dir() else [match] if is_video(match) else []:
