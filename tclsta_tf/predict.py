@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     found = sources.find(argv[1:], lambda path: disk.is_video(path, frame_folders=False))
     if not argv[1:]:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
-    pictures = _pictures(found.videos) if _OVERLAY.value else [None] * len(found.videos)
+    pictures = _pictures(found.videos)
     model = classifier.Classifier(folder)
     failed = 0
     lines = _lines(model)
@@ -140,17 +140,14 @@ def _report(error: object, bars: progress.Bars) -> None:
         print(f"error: {error}", file=sys.stderr)
 
 
-def _pictures(videos: Sequence[str | storage.AnyPath]) -> list[storage.AnyPath]:
+def _pictures(videos: Sequence[str | storage.AnyPath]) -> Sequence[storage.AnyPath | None]:
     """The overlay of each video."""
-    target = storage.path(_OVERLAY.value)
-    if target.is_dir() or not target.suffix:
-        target.mkdir(parents=True, exist_ok=True)
-        return [target / name for name in overlay.file_names(videos)]
-    if target.suffix not in (".png", *video.CODECS):
-        raise app.UsageError(f"--overlay must end in .png, {' or '.join(video.CODECS)}, not {target}")
-    if len(videos) > 1:
-        raise app.UsageError(f"--overlay takes a folder for {len(videos)} videos, not {target}")
-    return [target] * len(videos)
+    if not _OVERLAY.value:
+        return [None] * len(videos)
+    try:
+        return overlay.targets(_OVERLAY.value, videos)
+    except ValueError as error:
+        raise app.UsageError(f"--overlay {error}") from None
 
 
 if __name__ == "__main__":

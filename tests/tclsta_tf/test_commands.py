@@ -205,7 +205,7 @@ def test_predict_watches_a_camera(predict, tmp_path, write_video, moving_texture
         (["--window=0", "a.avi"], "--window must be greater than 0, not 0.0"),
         (["--step=-1", "a.avi"], "--step must be greater than 0, not -1.0"),
         (["--camera=0", "a.avi"], "--camera takes no videos beside it"),
-        (["--overlay=a.mov", "a.avi"], "--overlay must end in .png, .mp4 or .avi, not a.mov"),
+        (["--overlay=a.mov", "a.avi"], "--overlay must end in .png, .mp4 or .avi, or be a folder, not a.mov"),
         ([], "no video given"),
     ],
 )

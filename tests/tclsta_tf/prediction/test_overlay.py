@@ -140,6 +140,15 @@ def test_names_never_collide():
     ]  # fmt: skip
 
 
+def test_a_video_is_never_replaced_by_its_picture(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    for target in ("a.mp4", "", "link", "link/a.mp4"):
+        with pytest.raises(ValueError, match="would replace the video"):
+            overlay.targets(str(tmp_path / target), [tmp_path / "a.mp4"])
+    made = overlay.targets(str(tmp_path / "new" / "folder"), [tmp_path / "a.mp4", "-"])
+    assert made == [tmp_path / "new" / "folder" / name for name in ("a.mp4", "piped.mp4")]
+
+
 def test_another_suffix_is_refused(model, frames, tmp_path):
     prediction = model.classify(frames[:5], frame_rate=10.0)
     with pytest.raises(ValueError, match="must end in .mp4 or .avi"):
