@@ -90,7 +90,7 @@ def _has_steps(prediction: answer.Prediction) -> bool:
 def _by_position(prediction: answer.Prediction) -> Callable[[float], _Scene]:
     """The N frames of the whole video: each is shown where it is the nearest."""
     stream_maps = _position_maps(prediction)
-    fastest = max((time_line.speed(field) for field in prediction.flow), default=0.0)
+    fastest = _usual_highest([time_line.speed(field) for field in prediction.flow])
     best = prediction.top(drawing.CLASSES)
 
     def scene(seconds: float) -> _Scene:
@@ -109,7 +109,7 @@ def _by_step(
     line = prediction.timeline
     if line is None:
         raise ValueError("`prediction` must have a time line. Received: timeline=None")
-    fastest = float(line.speeds.max())
+    fastest = _usual_highest(line.speeds)
     fields = _fields(source, settings, line.fields)
     shown: dict[int, _Scene] = {}
 
@@ -173,10 +173,15 @@ def _position_maps(prediction: answer.Prediction) -> dict[str, np.ndarray]:
 
 
 def _highest(prediction: answer.Prediction) -> dict[str, float]:
-    """By stream the highest attention that is shown, likewise one scale for the whole video."""
+    """By stream the attention that is brightest, likewise one scale for the whole video."""
     steps = prediction.timeline.attention if prediction.timeline and _has_steps(prediction) else None
     maps = _position_maps(prediction) if steps is None else steps
-    return {stream: max(float(stacked.max()), 1e-6) for stream, stacked in maps.items()}
+    return {stream: max(_usual_highest(stacked.max(axis=(1, 2))), 1e-6) for stream, stacked in maps.items()}
+
+
+def _usual_highest(highest: Sequence[float] | np.ndarray) -> float:
+    """What the highest values of nine frames in ten do not exceed: a cut or a spike shall not make all others pale."""
+    return float(np.percentile(highest, 90)) if len(highest) else 0.0
 
 
 def _curves(prediction: answer.Prediction) -> dict[str, dict[str, np.ndarray]]:
