@@ -214,8 +214,8 @@ def test_tensorflow_lite_answers_alike_and_in_a_quarter_of_the_bytes(finished, l
     assert set(found) == set(expected) - {"labels"}
     np.testing.assert_allclose(found["scores"], expected["scores"], atol=1e-4)
     sizes = []
-    for quantise in config.ExportConfig.__dataclass_fields__["quantise"].metadata["choices"]:
-        folder = _export(finished, tmp_path / quantise, motion="none", tflite=True, quantise=quantise)
+    for stored in config.ExportConfig.__dataclass_fields__["quantise"].metadata["choices"]:
+        folder = _export(finished, tmp_path / stored, motion="none", tflite=True, quantise=stored)
         content = folder.with_name("1.tflite").read_bytes()
         runner = tf.lite.Interpreter(model_content=content).get_signature_runner("precomputed")
         np.testing.assert_allclose(
