@@ -25,6 +25,7 @@ bin := $(VENV)/bin
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
+onnx_stamp := $(VENV)/.installed-requirements-onnx
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -64,6 +65,13 @@ install-torch: $(torch_stamp)  ## add PyTorch, which importing its weights needs
 
 $(torch_stamp): $(stamp) requirements-torch.txt
 	$(bin)/python -m pip install --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
+.PHONY: install-onnx
+install-onnx: $(onnx_stamp)  ## add what writing and running ONNX models needs
+
+$(onnx_stamp): $(stamp) requirements-onnx.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-onnx.txt
 	@touch $@
 
 .PHONY: test
