@@ -2,6 +2,8 @@ r"""Measures what the options of the export cost and save, on the test videos of
 
 python -m benchmarks.export_options --workdir=run --videos_dir=videos
 
+`--option=--xla=none --videos=10` adds that row: without XLA the flow of all videos would take half an hour.
+
 Every variant answers the raw frames of every test video. Its answers are compared with the scores of the evaluation,
 whose frames and flow went through JPEG.
 """
@@ -17,6 +19,8 @@ from absl import app, flags, logging
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished run.")
 _VIDEOS = flags.DEFINE_string("videos_dir", None, "Folder of the videos that its records were made of.")
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Times that speed is measured, all variants in turn; the median counts.")
+_LIMIT = flags.DEFINE_integer("videos", 0, "Only the first so many test videos; 0 takes all.")
+_OPTIONS = flags.DEFINE_multi_string("option", [], "Only these rows of the table; none takes all but --xla=none.")
 _TIMED = flags.DEFINE_integer("timed_videos", 10, "Videos on which speed is measured.")
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -45,20 +49,25 @@ def main(argv: Sequence[str]) -> None:
 
     run = run_lib.Run(**run_flags.arguments_of(_WORKDIR.value))
     evaluation = results.read_scores(run.report_dir)
-    videos = _read_videos(run, evaluation.videos.ids)
+    count = _LIMIT.value or len(evaluation.videos.ids)
+    videos = _read_videos(run, evaluation.videos.ids[:count])
+    labels = evaluation.videos.labels[:count]
+    wanted = _OPTIONS.value or [name for name in VARIANTS if name != "--xla=none"]
     models, rows = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, settings) in enumerate(VARIANTS.items()):
+        for number, name in enumerate(wanted):
+            settings = VARIANTS[name]
             exported = export.export(run, pathlib.Path(folder) / str(number), config.ExportConfig(**settings))
             size = sum(file.stat().st_size for file in exported.rglob("*") if file.is_file())
             start = time.perf_counter()
             models[name] = tf.saved_model.load(str(exported)).signatures["serving_default"]
             loading = time.perf_counter() - start
             scores = np.stack([models[name](frames=tf.constant(v[np.newaxis]))["scores"][0].numpy() for v in videos])
-            reference = evaluation.rows["TCLSTA" if settings.get("motion") != "none" else "frame+STA"]
+            row = "TCLSTA" if settings.get("motion") != "none" else "frame+STA"
+            reference = evaluation.rows[row][:count]
             same = (scores.argmax(axis=1) == reference.argmax(axis=1)).mean()
-            right = (scores.argmax(axis=1) == evaluation.videos.labels).mean()
-            expected = (reference.argmax(axis=1) == evaluation.videos.labels).mean()
+            right = (scores.argmax(axis=1) == labels).mean()
+            expected = (reference.argmax(axis=1) == labels).mean()
             rows[name] = [
                 f"{size / 1e6:.1f}", f"{loading:.1f}", f"{same:.1%}", f"{right:.1%}", f"{expected:.1%}",
                 f"{np.abs(scores - reference).max():.3f}",
