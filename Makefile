@@ -25,6 +25,7 @@ bin := $(VENV)/bin
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
+serve_stamp := $(VENV)/.installed-requirements-serve
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -64,6 +65,13 @@ install-torch: $(torch_stamp)  ## add PyTorch, which importing its weights needs
 
 $(torch_stamp): $(stamp) requirements-torch.txt
 	$(bin)/python -m pip install --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
+.PHONY: install-serve
+install-serve: $(serve_stamp)  ## add KServe, which serving a model needs and nothing else
+
+$(serve_stamp): $(stamp) requirements-serve.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-serve.txt
 	@touch $@
 
 .PHONY: test
