@@ -71,6 +71,20 @@ def member_arguments(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
     }
 
 
+def define_export_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for every field of `config.ExportConfig`."""
+    _define_group(config.ExportConfig(), "", values)
+
+
+def export_config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.ExportConfig:
+    """What is exported, and how; raises ValueError where a flag is out of range."""
+    names = [field.name for field in dataclasses.fields(config.ExportConfig)]
+    try:
+        return config.ExportConfig(**{name: values[name].value for name in names})
+    except ValueError as error:
+        raise ValueError(_name_flags(str(error), "", names)) from error
+
+
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> config.RunConfig:
     """The configuration that parsed flags stand for; raises ValueError where two of them contradict each other."""
     groups: dict[str, Any] = {}
@@ -106,6 +120,18 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
         "flags": "".join(f"{values[name].serialize()}\n" for name in names if values[name].value is not None),
         "leaves_out_group": values["leave_out_group"].value is not None,
     }
+
+
+def arguments_of(workdir: str) -> dict[str, Any]:
+    """The same of a run that is there already, all settings being its own.
+
+    Args:
+        workdir: its folder.
+    """
+    values = flags.FlagValues()
+    define_run_flags(values)
+    values(["", f"--workdir={workdir}"])
+    return run_arguments(values, needs_data=False)
 
 
 def _apply_left_out_group(values: flags.FlagValues) -> None:

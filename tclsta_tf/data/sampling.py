@@ -77,3 +77,18 @@ def stack_fields(stack_starts: tf.Tensor, positions: tf.Tensor, num_fields: tf.T
     starts = tf.gather(stack_starts, positions)
     fields = starts[:, tf.newaxis] + tf.range(schema.STACK_LENGTH, dtype=tf.int64)
     return tf.minimum(fields, tf.cast(num_fields, tf.int64) - 1)
+
+
+def dense_stack_fields(positions: tf.Tensor, num_fields: tf.Tensor) -> tf.Tensor:
+    """The same of videos of which every field is there: a stack starts at its frame, or early enough to end in time.
+
+    Args:
+        positions: int64 [..., T], frames of clips.
+        num_fields: int64 [..., 1], F.
+
+    Returns:
+        int64 [..., T, L]; 0 where there is no field.
+    """
+    starts = tf.minimum(positions, tf.maximum(num_fields - schema.STACK_LENGTH, 0))
+    fields = starts[..., tf.newaxis] + tf.range(schema.STACK_LENGTH, dtype=tf.int64)
+    return tf.minimum(fields, tf.maximum(num_fields - 1, 0)[..., tf.newaxis])

@@ -60,7 +60,8 @@ class TwoStream(keras.Model):
         Dict of float32: `scores` [B, C] (rows do not sum to 1, since each class has weights of its own),
         `static_scores`, `motion_scores` [B, C] of the heads that were fused, and for each stream
         `<stream>_spatial_attention` [B, N, h, w], `<stream>_temporal_attention` [B, N],
-        `<stream>_collaborative_weights` [B, N].
+        `<stream>_collaborative_weights` [B, N], `<stream>_frame_features` [B, N, D], alpha, and `<stream>_features`
+        [B, D], the sum of beta; and `fusion_weights` [B, C, 2], where there are two heads to be fused.
 
     Reference:
         Peng, Zhao, Zhang, IEEE TCSVT 2018, Fig. 3.
@@ -106,12 +107,15 @@ class TwoStream(keras.Model):
             outputs[f"{name}_spatial_attention"] = streams[name]["spatial_attention"]
             outputs[f"{name}_temporal_attention"] = streams[name]["temporal_attention"]
             outputs[f"{name}_collaborative_weights"] = merged[f"{name}_weights"]
+            outputs[f"{name}_frame_features"] = streams[name]["alpha"]
+            outputs[f"{name}_features"] = ops.sum(streams[name]["beta"], axis=1)
         if "scores" in merged:
             outputs["scores"] = merged["scores"]
         else:
             weights = ops.convert_to_tensor(self.fusion_weights, "float32")  # [C, 2]
             pairs = ops.stack([outputs[f"{name}_scores"] for name in STREAMS], axis=-1)  # [B, C, 2]
             outputs["scores"] = ops.sum(weights * pairs, axis=-1)  # Eq. (14)
+            outputs["fusion_weights"] = ops.broadcast_to(weights, ops.shape(pairs))
         return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     def get_config(self) -> dict[str, Any]:
