@@ -75,8 +75,10 @@ def main(argv: Sequence[str]) -> None:
         address = f"{serving.host}:{serving.port}"
         server_lib.warn(f"everyone who reaches {address} can use this server: give it a --token_file")
     model = classifier.Classifier(folder)
+    loaded = getattr(model, "signatures", None)  # once in memory where the classifier shares them
+    signatures = served_signatures.load(folder) if loaded is None else served_signatures.from_functions(loaded, model)
     served = server_lib.Server(
-        served_signatures.load(folder),
+        signatures,
         model.classify,
         model.card,
         folder.name if folder.name.isdecimal() else "1",

@@ -42,6 +42,8 @@ class Checker:
             raise refusals.bad(f"inputs of {signature.name}", _join(expected), _join(received) or "none")
         for name, array in arrays.items():
             self._check_array(signature.inputs[name], array)
+            if signature.inputs[name].dtype == "string":
+                self._check_jpegs(name, array, arrays.get("mask"))
         sizes = {len(array) for array in arrays.values()}
         if len(sizes) != 1:
             shown = ", ".join(f"{name}: {len(array)}" for name, array in sorted(arrays.items()))
@@ -71,17 +73,15 @@ class Checker:
                 raise refusals.bad(name, f"of at most {self._limits.max_pixels} pixels a frame", f"{height}x{width}")
             if min(height, width) < self._crop_size:
                 raise refusals.bad(name, f"of at least {self._crop_size} pixels a side", f"{height}x{width}")
-        if tensor.dtype == "string":
-            self._check_jpegs(name, array)
 
-    def _check_jpegs(self, name: str, array: np.ndarray) -> None:
+    def _check_jpegs(self, name: str, array: np.ndarray, mask: np.ndarray | None) -> None:
         """A JPEG's header decides how much a decoder allocates: it is read before any decoder sees it."""
+        if mask is not None and (mask.shape != array.shape or not mask.any(axis=-1).all()):
+            raise refusals.bad("mask", f"of the shape of {name}, true for one frame of each clip at least", "another")
         for place, data in np.ndenumerate(array):
             field = f"{name}{list(place)}"
-            if not data:
-                if place[1:] == (0,) * (len(place) - 1):
-                    raise refusals.bad(field, "a JPEG", "an empty string (only the end of a clip may be padded)")
-                continue
+            if mask is not None and not mask[place]:
+                continue  # no decoder will look at it
             try:
                 size = jpeg.read_size(data)
             except jpeg.JpegError as error:

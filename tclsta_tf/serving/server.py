@@ -8,9 +8,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import uvicorn
 
@@ -79,9 +79,7 @@ class Server:
         """Asks every signature once, which compiles what is compiled, and declares the model ready."""
         began = time.monotonic()
         for signature in self._model.signatures.values():
-            arrays = _sample(signature, self._card)
-            if arrays is not None:
-                signature.call(arrays)
+            signature.call(_sample(signature, self._card))
         self.metrics.load_seconds.set(time.monotonic() - began)
         self._set_ready(True)
 
@@ -178,24 +176,22 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _sample(signature: served_signatures.Signature, card: Mapping[str, Any]) -> served_signatures.Arrays | None:
-    """A question of one clip, black; None for a signature that takes JPEGs."""
-    if any(tensor.dtype == "string" for tensor in signature.inputs.values()):
-        return None
+def _sample(signature: served_signatures.Signature, card: Mapping[str, Any]) -> served_signatures.Arrays:
+    """A question of one clip of black frames."""
+    height, width = card.get("frame_size") or (card["crop_size"], card["crop_size"])
+    sides = [1, int(card["num_frames"]), height, width]
     arrays = {}
     for name, tensor in signature.inputs.items():
-        sides = [1, int(card["num_frames"]), int(card["crop_size"]), int(card["crop_size"])]
         shape = [
             side if side is not None else (sides[axis] if axis < len(sides) else 1)
             for axis, side in enumerate((1, *tensor.shape[1:]))
         ]
-        arrays[name] = np.zeros(shape, tensor.numpy_dtype)
+        if tensor.dtype == "string":
+            picture = cv2.imencode(".jpg", np.zeros((height, width, 3), np.uint8))[1].tobytes()
+            arrays[name] = np.full(shape, picture, object)
+        else:
+            arrays[name] = np.ones(shape, bool) if tensor.dtype == "bool" else np.zeros(shape, tensor.numpy_dtype)
     return arrays
-
-
-def version_of(folder: Path) -> str:
-    """Version of an exported model, the name of its folder."""
-    return folder.name if folder.name.isdecimal() else "1"
 
 
 def warn(line: str) -> None:

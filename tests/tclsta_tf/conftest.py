@@ -1,5 +1,6 @@
-"""What the model's tests share: two logical CPUs, random numbers, the contract of layers and models."""
+"""What the model's tests share: two logical CPUs, random numbers, the contract of layers and models, a whole run."""
 
+import dataclasses
 import importlib.util
 import os
 import pathlib
@@ -43,3 +44,39 @@ def layer_contract():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """Settings with which a whole run takes seconds; it trains for a few steps only, so look at no accuracy."""
+    from tclsta_tf import config
+
+    train = config.TrainConfig(
+        steps=4,
+        batch_size=4,
+        frames=3,
+        optimizer="adam",
+        learning_rate=0.01,
+        validate_every=2,
+        checkpoint_every=2,
+    )
+    return config.RunConfig(
+        data=config.DataConfig(crop_size=40, test_frames=4, validation_fraction=0.34),
+        stream=config.StreamConfig(backbone="small", cam_units=8, lstm_units=8),
+        static=(train,),
+        motion=(train,),
+        collaborative=(dataclasses.replace(train, steps=6),),
+        network=config.CollaborativeConfig(collaborative_width=8),
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiny_config, tiny_records):
+    """A run with all steps done, the variant without attention besides, exported to `<workdir>/export/1`."""
+    from tclsta_tf.recipes import export, report, run, steps
+
+    done = run.Run(tiny_config, tiny_records, pathlib.Path(tmp_path_factory.mktemp("run")), "--split=1\n")
+    steps.run_steps(done, steps.training_steps(done, ["none"]))
+    report.evaluate_and_report(done)
+    export.export(done, done.workdir / "export")
+    return done
