@@ -71,7 +71,7 @@ def build(parts: Parts, token: str | None) -> gate.App:
     _add_service(app, parts)
     _add_v1(app, parts)
     _add_v2(app, parts)
-    app.openapi = http_schemas.without_unused(app.openapi)  # type: ignore[method-assign]
+    app.openapi = http_schemas.without_unused(app.openapi)
     return gate.Gate(app, token, parts.metrics)
 
 

@@ -22,10 +22,9 @@ def render(model_name: str) -> tuple[str, str]:
         "connect-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     text = _asset("page.html").replace("{model}", html.escape(model_name, quote=True))
-    # The assets come last: what they hold must not be taken for a place of the other.
-    head, body, end = text.partition("{style}")[0], text.partition("{style}")[2].partition("{script}")[0], ""
-    end = text.partition("{script}")[2]
-    return f"{head}{style}{body}{script}{end}", policy
+    head, _, rest = text.partition("{style}")
+    middle, _, end = rest.partition("{script}")
+    return f"{head}{style}{middle}{script}{end}", policy
 
 
 def _asset(name: str) -> str:

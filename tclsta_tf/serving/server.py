@@ -76,10 +76,11 @@ class Server:
         self._card = card
 
     def warm(self) -> None:
-        """Asks every signature once, which compiles what is compiled, and declares the model ready."""
+        """Asks for everything once, which compiles what is compiled, and declares the model ready."""
         began = time.monotonic()
         for signature in self._model.signatures.values():
             signature.call(_sample(signature, self._card))
+        self._uploads.warm()
         self.metrics.load_seconds.set(time.monotonic() - began)
         self._set_ready(True)
 

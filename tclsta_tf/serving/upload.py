@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import shutil
 import tempfile
@@ -95,6 +96,16 @@ class Uploads:
             line = f"no answer within {self._serving.timeout_s:g} s; it was given up"
             raise refusals.Refusal(504, line) from error
         return {"file_name": file_name, **answer} if file_name else answer
+
+    def warm(self) -> None:
+        """Classifies a small generated video, which compiles the flow: else the first client would wait for it."""
+        frames = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+        with tempfile.TemporaryDirectory(prefix="tclsta-upload-") as folder:
+            path = Path(folder) / "video.avi"
+            video.write_video(path, frames, video.DEFAULT_FRAME_RATE)
+            # What the model says about a video this small is of no interest.
+            with contextlib.suppress(video.VideoError):
+                self._classify(path)
 
     def close(self) -> None:
         """Ends the thread after its present work."""
