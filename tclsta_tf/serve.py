@@ -20,11 +20,14 @@ from absl import app, flags
 
 from tclsta_tf import flags as run_flags
 from tclsta_tf.prediction import classifier
-from tclsta_tf.serving import security, served_signatures, settings
+from tclsta_tf.serving import deployment, security, served_signatures, settings
 from tfrecords_tools import cli, storage
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model, e.g. run/export/1.")
 _TOKEN_FILE = flags.DEFINE_string("token_file", None, "File that holds the token clients must send.")
+_WRITE_CONFIGS = flags.DEFINE_string(
+    "write_configs", None, "Only writes files for TensorFlow Serving and Triton to this folder, and ends."
+)
 
 _HELP = {
     "name": "Name of the model in addresses.",
@@ -65,11 +68,19 @@ def main(argv: Sequence[str]) -> None:
     """Serves until it is asked to end."""
     cli.reject_operands(argv)
     folder = storage.path(run_flags.require(_MODEL.name))
+    serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
+    if _WRITE_CONFIGS.value:
+        classifier.Classifier(folder)  # says what is wrong with a folder that is no model
+        signatures = served_signatures.load(folder)
+        for file in deployment.write(
+            storage.path(_WRITE_CONFIGS.value), signatures, serving.name, serving.max_batch, serving.batch_wait_ms
+        ):
+            print(file)
+        return
     if importlib.util.find_spec("kserve") is None:
         raise app.UsageError("serving needs kserve: run `make install-serve`, see BUILD.md")
     from tclsta_tf.serving import server as server_lib  # loads kserve
 
-    serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
     token = security.read_token(_TOKEN_FILE.value)
     if token is None and not serving.is_loopback:
         address = f"{serving.host}:{serving.port}"
