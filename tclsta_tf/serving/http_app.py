@@ -71,7 +71,8 @@ def build(parts: Parts, token: str | None) -> gate.App:
     _add_service(app, parts)
     _add_v1(app, parts)
     _add_v2(app, parts)
-    app.openapi = http_schemas.without_unused(app.openapi)
+    names = {"model_name": [parts.serving.name], "signature_name": list(parts.engine.model.signatures)}
+    app.openapi = http_schemas.described(app.openapi, names)
     return gate.Gate(app, token, parts.metrics)
 
 

@@ -162,16 +162,25 @@ UPLOAD: dict[str, Any] = {
 """Arguments of the route `:upload`."""
 
 
-def without_unused(describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Takes out status 422, which FastAPI describes for every route with parameters; this server answers 400."""
+def described(describe: Callable[[], dict[str, Any]], names: dict[str, list[str]]) -> Callable[[], dict[str, Any]]:
+    """Makes FastAPI's description true for one server.
 
-    def described() -> dict[str, Any]:
+    Args:
+        describe: gives FastAPI's description. It has status 422 for every route with parameters, where this server
+            answers 400.
+        names: parameter -> the values it can have here.
+    """
+
+    def describe_this() -> dict[str, Any]:
         schema = describe()
         for path in schema["paths"].values():
             for method in path.values():
                 method["responses"].pop("422", None)
+                for parameter in method.get("parameters", []):
+                    if parameter["name"] in names:
+                        parameter["schema"]["enum"] = names[parameter["name"]]
         for name in ("HTTPValidationError", "ValidationError"):
             schema.get("components", {}).get("schemas", {}).pop(name, None)
         return schema
 
-    return described
+    return describe_this
