@@ -27,6 +27,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
 serve_stamp := $(VENV)/.installed-requirements-serve
+onnx_stamp := $(VENV)/.installed-requirements-onnx
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -81,6 +82,13 @@ install-triton: $(TRITON_VENV)/.installed  ## make .venv-triton, in which Triton
 $(TRITON_VENV)/.installed: $(stamp) requirements-triton.txt
 	$(bin)/python -m venv "$(TRITON_VENV)"
 	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-triton.txt
+	@touch $@
+
+.PHONY: install-onnx
+install-onnx: $(onnx_stamp)  ## add what writing and running ONNX models needs
+
+$(onnx_stamp): $(stamp) requirements-onnx.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-onnx.txt
 	@touch $@
 
 .PHONY: test

@@ -1,120 +1,153 @@
-r"""Classifies video files with an exported model.
+r"""Classifies videos of any length with an exported model.
 
-python -m tclsta_tf.predict --model=run/export/1 clip.avi folder_of_clips
-python -m tclsta_tf.predict --model=run/export/1 --json clip.avi
+python -m tclsta_tf.predict --model=run/export/1 clip.avi folder_of_clips 'more/**/*.mp4'
+python -m tclsta_tf.predict --model=run/export/1 --json --timeline --window=4 --step=1 long.mp4
 python -m tclsta_tf.predict --model=run/export/1 --overlay=answer.mp4 clip.avi
+python -m tclsta_tf.predict --model=run/export/1 --camera=0
+cat clip.mp4 | python -m tclsta_tf.predict --model=run/export/1 -
 
-Operands are video files and folders, which are searched for video files. A video that cannot be read is reported on the
-error output, the others are answered, and the exit status is 1. `--overlay` takes one video: an .mp4 or .avi shows the
-attention over time, a .png as a strip of frames.
+Operands are video files, folders (searched to the bottom; what is hidden is left out), quoted patterns, and `-` for a
+video that is piped in, on this machine or remote (s3://...). What is named twice is classified once. A video that
+cannot be read is reported on the error output, the others are answered, and the exit status is 1.
+
+The answer for a video is the evaluation's: frames over all of its length. --timeline adds what it says step by step:
+the answer of --window seconds around each step of --step seconds, as if they were a video of their own. That takes the
+flow of all frames and one run of the model a step, where the answer alone takes a few frames. A camera is answered at
+the end of every step, for the last --window seconds, until Ctrl-C or --seconds, and then with the mean of all answers.
 """
 
-import json
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TextIO
 
 from absl import app, flags
 
-from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.prediction import classifier, overlay
-from tclsta_tf.reports import attention_figure, figures
+from tclsta_tf.prediction import camera, classifier, live, output, overlay, progress, sources, windows
+from tclsta_tf.recipes import strip
 from tfrecords_tools import cli, storage, video
 from tfrecords_tools.datasets import disk
-from tfrecords_tools.flow import quantise
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model, e.g. run/export/1.")
 _JSON = flags.DEFINE_bool("json", False, "One JSON object a line instead of text.")
-_OVERLAY = flags.DEFINE_string("overlay", None, "Also writes a picture (.png) or video (.mp4, .avi) of the attention.")
+_CSV = flags.DEFINE_bool("csv", False, "CSV instead of text: one row a video, or with --timeline one a step.")
 _TOP = flags.DEFINE_integer("top", 5, "Classes shown per video.", lower_bound=1)
+_OUTPUT = flags.DEFINE_string("output", None, "File for the answers, complete when it appears; default: stdout.")
+_TIMELINE = flags.DEFINE_bool(
+    "timeline", None, "Also answers step by step. A long video costs as much as it has frames. (default: false)"
+)
+_WINDOW = flags.DEFINE_float("window", windows.DEFAULT_SECONDS, "Seconds of video that answer one step.")
+_STEP = flags.DEFINE_float("step", windows.DEFAULT_STEP, "Seconds from one step of the time line to the next.")
+_OVERLAY = flags.DEFINE_string(
+    "overlay",
+    None,
+    "Also writes the video with what the model saw: .mp4 or .avi, or a picture of its frames (.png); a folder for one "
+    ".mp4 per video. A video longer than --window is drawn by the time line, unless --notimeline.",
+)
+_CAMERA = flags.DEFINE_string("camera", None, "Instead of files: number or device of a camera, or a file in its place.")
+_SECONDS = flags.DEFINE_float("seconds", None, "Length after which a camera is left; default: never.", lower_bound=0)
+_PROGRESS = flags.DEFINE_bool("progress", None, "Progress on the error output. (default: on a terminal only)")
 
 
 def main(argv: Sequence[str]) -> int:
     """Classifies every operand; returns 1 where a video could not be read."""
     folder = storage.path(run_flags.require(_MODEL.name))
-    paths = list(_videos(argv[1:]))
-    if not paths:
+    if _JSON.value and _CSV.value:
+        raise app.UsageError("--json and --csv exclude each other")
+    for flag in (_WINDOW, _STEP):
+        if not flag.value > 0:
+            raise app.UsageError(f"--{flag.name} must be greater than 0, not {flag.value}")
+    if _CAMERA.value is not None:
+        if argv[1:] or _OVERLAY.value:
+            raise app.UsageError("--camera takes no videos beside it, and no --overlay")
+        return _watch(folder)
+    found = sources.find(argv[1:], lambda path: disk.is_video(path, frame_folders=False))
+    if not argv[1:]:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
-    if _OVERLAY.value and len(paths) > 1:
-        raise app.UsageError(f"--overlay takes one video, not {len(paths)}")
-    if _OVERLAY.value and storage.path(_OVERLAY.value).suffix not in (".png", *video.CODECS):
-        raise app.UsageError(f"--overlay must end in .png, {' or '.join(video.CODECS)}, not {_OVERLAY.value}")
+    pictures = _pictures(found.videos)
     model = classifier.Classifier(folder)
     failed = 0
-    for path in paths:
-        try:
-            prediction = model.classify(path)
-        except video.VideoError as error:
-            print(f"error: {error}", file=sys.stderr)
+    lines = _lines(model)
+    with _answers() as answers, progress.Bars(len(found.videos), _PROGRESS.value) as bars:
+        answers.write(lines.header())
+        for line in found.errors:
             failed += 1
-            continue
-        print(_as_json(prediction) if _JSON.value else _as_text(prediction))
-        if _OVERLAY.value:
-            _write_overlay(prediction, model.card["crop_size"])
+            _report(line, bars)
+        for path, picture in zip(found.videos, pictures, strict=True):
+            try:
+                _classify(model, path, picture, lines, answers, bars)
+            except video.VideoError as error:
+                failed += 1
+                _report(error, bars)
+            bars.end_video()
     if failed:
-        print(f"{failed} of {len(paths)} videos could not be read", file=sys.stderr)
+        print(f"{failed} of {len(found.videos) + len(found.errors)} videos could not be read", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _videos(operands: Sequence[str]) -> Iterator[storage.AnyPath]:
-    for operand in operands:
-        path = storage.path(operand)
-        if not path.is_dir():
-            yield path
-            continue
-        files = (file for file in path.rglob("*") if file.suffix.lower() in disk.VIDEO_SUFFIXES)
-        found = sorted(files, key=str)
-        if not found:
-            raise ValueError(f"{path} holds no video file")
-        yield from found
+def _classify(
+    model: classifier.Classifier,
+    path: str | storage.AnyPath,
+    picture: storage.AnyPath | None,
+    lines: output.Writer,
+    answers: TextIO,
+    bars: progress.Bars,
+) -> None:
+    is_drawn_by_step = picture is not None and picture.suffix in video.CODECS and _TIMELINE.value is None
+    with sources.spooled(sys.stdin.buffer) if path == sources.PIPE else contextlib.nullcontext(path) as file:
+        window = _WINDOW.value if _TIMELINE.value or is_drawn_by_step else None
+        prediction = model.classify(file, window=window, step=_STEP.value, progress=bars.within, name=str(path))
+        bars.end_part()
+        with bars.aside():
+            answers.write(lines.video(prediction, with_timeline=bool(_TIMELINE.value)))
+            answers.flush()
+        if picture is None:
+            return
+        if picture.suffix in video.CODECS:
+            crop = model.card["crop_size"]
+            overlay.write_overlay(prediction, model.settings, crop, picture, file, bars.within)
+        else:
+            strip.write_strip(prediction, model.card["crop_size"], picture)
 
 
-def _as_text(prediction: classifier.Prediction) -> str:
-    best = "\n".join(f"  {score:6.3f}  {label}" for label, score in prediction.top(_TOP.value))
-    return f"{prediction.path}\n{best}"
+def _watch(folder: storage.AnyPath) -> int:
+    window, step = _WINDOW.value, _STEP.value
+    with camera.opened(_CAMERA.value, behind=window) as source:
+        model = classifier.Classifier(folder)
+        lines = _lines(model)
+        with _answers() as answers:
+            answers.write(lines.header())
+            live.watch(model, source, lines, answers, window, step, _SECONDS.value)
+    return 0
 
 
-def _as_json(prediction: classifier.Prediction) -> str:
-    best = prediction.top(_TOP.value)
-    values = {
-        "path": str(prediction.path),
-        "label": best[0][0],
-        "score": best[0][1],
-        "top": [{"label": label, "score": score} for label, score in best],
-        "scores": dict(zip(prediction.labels, prediction.scores.tolist(), strict=True)),
-        "seconds": prediction.timestamps.tolist(),
-        **{
-            name: value.tolist() for name, value in prediction.outputs.items() if not name.endswith("spatial_attention")
-        },
-    }
-    return json.dumps(values, ensure_ascii=False)
+def _lines(model: classifier.Classifier) -> output.Writer:
+    return output.Writer("json" if _JSON.value else "csv" if _CSV.value else "text", model.labels, _TOP.value)
 
 
-def _write_overlay(prediction: classifier.Prediction, crop_size: int) -> None:
-    if not _OVERLAY.value.endswith(".png"):
-        overlay.write_overlay(prediction, crop_size, _OVERLAY.value)
+@contextlib.contextmanager
+def _answers() -> Iterator[TextIO]:
+    if not _OUTPUT.value:
+        yield sys.stdout
         return
-    clip = prediction.cropped(crop_size)
-    kinds = {
-        "attention": "spatial_attention",
-        "temporal": "temporal_attention",
-        "collaborative": "collaborative_weights",
-    }
-    weights: dict[str, Any] = {
-        f"{stream}_{short}": clip.outputs[f"{stream}_{name}"]
-        for stream in config.STREAMS
-        for short, name in kinds.items()
-    }
-    video_attention = attention_figure.VideoAttention(
-        frames=clip.frames,
-        flow=quantise.dequantise(clip.flow),
-        **weights,
-        title=prediction.path.name,
-        predicted_label=prediction.top(1)[0][0],
-    )
-    with storage.created(storage.path(_OVERLAY.value)) as partial:
-        partial.write_bytes(figures.to_png(attention_figure.draw(video_attention), dpi=100))
+    with storage.created(storage.path(_OUTPUT.value)) as partial, partial.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def _report(error: object, bars: progress.Bars) -> None:
+    with bars.aside():
+        print(f"error: {error}", file=sys.stderr)
+
+
+def _pictures(videos: Sequence[str | storage.AnyPath]) -> Sequence[storage.AnyPath | None]:
+    """The overlay of each video."""
+    if not _OVERLAY.value:
+        return [None] * len(videos)
+    try:
+        return overlay.targets(_OVERLAY.value, videos)
+    except ValueError as error:
+        raise app.UsageError(f"--overlay {error}") from None
 
 
 if __name__ == "__main__":

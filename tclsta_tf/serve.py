@@ -12,6 +12,7 @@ TCLSTA_TOKEN, never on the command line. It needs kserve: make install-serve.
 """
 
 import dataclasses
+import functools
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from absl import app, flags
 
 from tclsta_tf import flags as run_flags
 from tclsta_tf.prediction import classifier
+from tclsta_tf.prediction import limits as video_limits
 from tclsta_tf.serving import deployment, security, served_signatures, settings
 from tfrecords_tools import cli, storage
 
@@ -69,28 +71,25 @@ def main(argv: Sequence[str]) -> None:
     cli.reject_operands(argv)
     folder = storage.path(run_flags.require(_MODEL.name))
     serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
+    if not _WRITE_CONFIGS.value and importlib.util.find_spec("kserve") is None:
+        raise app.UsageError("serving needs kserve: run `make install-serve`, see BUILD.md")
+    token = security.read_token(_TOKEN_FILE.value)
+    model = classifier.Classifier(folder)
+    signatures = served_signatures.from_functions(model.signatures, model)
     if _WRITE_CONFIGS.value:
-        classifier.Classifier(folder)  # says what is wrong with a folder that is no model
-        signatures = served_signatures.load(folder)
-        for file in deployment.write(
-            storage.path(_WRITE_CONFIGS.value), signatures, serving.name, serving.max_batch, serving.batch_wait_ms
-        ):
+        target = storage.path(_WRITE_CONFIGS.value)
+        for file in deployment.write(target, signatures, serving.name, serving.max_batch, serving.batch_wait_ms):
             print(file)
         return
-    if importlib.util.find_spec("kserve") is None:
-        raise app.UsageError("serving needs kserve: run `make install-serve`, see BUILD.md")
     from tclsta_tf.serving import server as server_lib  # loads kserve
 
-    token = security.read_token(_TOKEN_FILE.value)
     if token is None and not serving.is_loopback:
         address = f"{serving.host}:{serving.port}"
         server_lib.warn(f"everyone who reaches {address} can use this server: give it a --token_file")
-    model = classifier.Classifier(folder)
-    loaded = getattr(model, "signatures", None)  # once in memory where the classifier shares them
-    signatures = served_signatures.load(folder) if loaded is None else served_signatures.from_functions(loaded, model)
+    of_videos = video_limits.Limits(**dataclasses.asdict(limits))
     served = server_lib.Server(
         signatures,
-        model.classify,
+        functools.partial(model.classify, limits=of_videos),
         model.card,
         folder.name if folder.name.isdecimal() else "1",
         serving,

@@ -47,10 +47,14 @@ class VideoFile:
     Attributes:
         path: The file.
         frame_rate: Frames per second; 25 where the file does not say.
+        height: Pixels of a frame as the header has it, 0 where it does not say; frames may turn out otherwise.
+        width: Likewise.
     """
 
     path: Path
     frame_rate: float
+    height: int = 0
+    width: int = 0
 
     def __iter__(self) -> Iterator[np.ndarray]:
         capture = _open(self.path)
@@ -83,9 +87,12 @@ def read_video(path: str | Path) -> VideoFile:
     """
     path = Path(path)
     capture = _open(path)
-    frame_rate = capture.get(cv2.CAP_PROP_FPS)
+    rate, height, width = (
+        capture.get(key) for key in (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)
+    )
     capture.release()
-    return VideoFile(path, frame_rate if math.isfinite(frame_rate) and frame_rate > 0 else DEFAULT_FRAME_RATE)
+    frame_rate = rate if math.isfinite(rate) and rate > 0 else DEFAULT_FRAME_RATE
+    return VideoFile(path, frame_rate, max(0, int(height)), max(0, int(width)))
 
 
 def write_video(

@@ -1,13 +1,13 @@
 """From decoded frames to a record: the one code path of conversion and of prediction."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from tfrecords_tools import codec, config, schema, spool, stacks, video
+from tfrecords_tools import codec, config, schema, spool, stacks, storage, video
 from tfrecords_tools.flow import methods
 
 FLOW_BATCH = 16
@@ -67,30 +67,23 @@ def make_record(
         VideoError: There are no frames, or their stored size changes within the video.
         ValueError: `settings` name a flow method or a size that does not exist.
     """
-    resize = video.Resize.parse(settings.resize)
-    method = methods.make_flow(settings.flow, sizes_vary=not resize.is_fixed)
     wanted_frames, wanted_fields = None, None  # All of them: their number need not be known beforehand.
     if settings.positions:
-        wanted_frames, wanted_fields, _ = stacks.sparse_layout(_count(frames), settings.positions)
-
-    encoder = _Encoder(method, settings.jpeg_quality, wanted_frames, wanted_fields, spool_dir)
-    height, width = 0, 0
-    for index, frame in enumerate(frames):
-        stored = resize.apply(frame)
-        if index == 0:
-            height, width = stored.shape[:2]
-        elif stored.shape[:2] != (height, width):
-            raise video.VideoError(
-                description.place,
-                f"its frames change from {width}x{height} to {stored.shape[1]}x{stored.shape[0]} pixels at frame "
-                f"{index}; a fixed `resize` such as 340x256 takes such a video",
-            )
-        encoder.add(index, stored)
+        frame_indices, field_indices, _ = stacks.sparse_layout(_count(frames), settings.positions)
+        wanted_frames, wanted_fields = frozenset(frame_indices.tolist()), frozenset(field_indices.tolist())
+    kept_frames, kept_fields = spool.collect(spool_dir), spool.collect(spool_dir)
+    encoder = Encoder(
+        settings,
+        description.place,
+        wants_frame=lambda index: wanted_frames is None or index in wanted_frames,
+        wants_field=lambda index: wanted_fields is None or index in wanted_fields,
+        keep_frame=lambda index, image: kept_frames.append(image),
+        keep_field=lambda index, image: kept_fields.append(image),
+    )
+    for frame in frames:
+        encoder.add(frame)
     encoder.finish()
-    if not encoder.frames:
-        raise video.VideoError(description.place, "it has no frames")
-
-    return assemble(encoder.frames, encoder.fields, (height, width), index + 1, frame_rate, settings, description)
+    return assemble(kept_frames, kept_fields, encoder.size, encoder.num_frames, frame_rate, settings, description)
 
 
 def assemble(
@@ -128,9 +121,9 @@ def assemble(
         width=size[1],
         frame_rate=frame_rate,
         frames=frames if isinstance(frames, spool.Spool) else tuple(frames),
-        frame_timestamps=_timestamps(frame_indices, frame_rate),
+        frame_timestamps=timestamps(frame_indices, frame_rate),
         flow=fields if isinstance(fields, spool.Spool) else tuple(fields),
-        flow_timestamps=_timestamps(field_indices, frame_rate),
+        flow_timestamps=timestamps(field_indices, frame_rate),
         stack_starts=tuple(starts.tolist()),
         segment_starts=tuple(round(1e6 * start) for start, _, _, _ in description.segments),
         segment_ends=tuple(round(1e6 * end) for _, end, _, _ in description.segments),
@@ -139,46 +132,92 @@ def assemble(
     )
 
 
-class _Encoder:
-    """Takes frames one by one; keeps the JPEGs that are wanted and the grey frames whose flow is still to come."""
+class Encoder:
+    """Takes the frames of a video one by one; encodes those frames and flow fields that are wanted, each once.
+
+    It holds no more than `FLOW_BATCH` + 1 grey frames.
+
+    Args:
+        settings: Size, flow method, quality.
+        place: Names the video in errors.
+        wants_frame: Whether the frame of an index is wanted; asked when it comes.
+        wants_field: Whether the field of an index is wanted, which joins the frames i and i + 1; asked when either
+            comes, with one answer.
+        keep_frame: Gets the index and the JPEG of a wanted frame, in order.
+        keep_field: Gets the index and the JPEG of a wanted field, in order, some frames after its own.
+
+    Raises:
+        ValueError: `settings` name a flow method or a size that does not exist.
+    """
 
     def __init__(
         self,
-        method: methods.FlowMethod,
-        quality: int,
-        wanted_frames: np.ndarray | None,
-        wanted_fields: np.ndarray | None,
-        spool_dir: Path | None,
+        settings: config.RecordSettings,
+        place: str | storage.AnyPath,
+        *,
+        wants_frame: Callable[[int], bool],
+        wants_field: Callable[[int], bool],
+        keep_frame: Callable[[int, bytes], None],
+        keep_field: Callable[[int, bytes], None],
     ) -> None:
-        self.frames = spool.collect(spool_dir)
-        self.fields = spool.collect(spool_dir)
-        self._method = method
-        self._quality = quality
-        self._wanted_frames = None if wanted_frames is None else frozenset(wanted_frames.tolist())
-        self._wanted_fields = None if wanted_fields is None else frozenset(wanted_fields.tolist())
+        self.num_frames = 0
+        """Frames taken so far."""
+        self.size = (0, 0)
+        """Height and width of stored frames, in pixels; known from the first frame on."""
+        self._resize = video.Resize.parse(settings.resize)
+        self._method = methods.make_flow(settings.flow, sizes_vary=not self._resize.is_fixed)
+        self._quality = settings.jpeg_quality
+        self._place = place
+        self._wants_frame, self._wants_field = wants_frame, wants_field
+        self._keep_frame, self._keep_field = keep_frame, keep_field
         self._grey: list[np.ndarray] = []
 
-    def add(self, index: int, frame: np.ndarray) -> None:
-        """Takes frame `index`, uint8 [H, W, 3]. Field i joins the frames i and i + 1."""
-        if self._wanted_frames is None or index in self._wanted_frames:
-            self.frames.append(codec.encode_frame(frame, self._quality))
-        starts_field, ends_field = self._wants_field(index), self._wants_field(index - 1)
-        if starts_field or ends_field:
-            self._grey.append(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
+    def add(self, frame: np.ndarray) -> None:
+        """Takes the next frame, uint8 [H, W, 3], RGB.
+
+        Raises:
+            VideoError: Its stored size is another than that of the frames before it.
+        """
+        index = self.num_frames
+        size = self._resize.size(*frame.shape[:2])
+        if index and size != self.size:
+            raise video.VideoError(
+                self._place,
+                f"its frames change from {self.size[1]}x{self.size[0]} to {size[1]}x{size[0]} pixels at frame "
+                f"{index}; a fixed `resize` such as 340x256 takes such a video",
+            )
+        self.size = size
+        self.num_frames += 1
+        starts_field, ends_field = self._wants_field(index), index > 0 and self._wants_field(index - 1)
+        is_wanted = self._wants_frame(index)
+        if is_wanted or starts_field or ends_field:
+            stored = self._resize.apply(frame)
+            if is_wanted:
+                self._keep_frame(index, codec.encode_frame(stored, self._quality))
+            if starts_field or ends_field:
+                self._grey.append(cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY))
         if not starts_field or len(self._grey) > FLOW_BATCH:
             self._flush(keep_last=starts_field)
 
-    def finish(self) -> None:
-        """Computes the flow of the frames that are left."""
-        self._flush(keep_last=False)
+    def flush(self) -> None:
+        """Computes the flow of what has been taken so far, for who cannot wait until a batch is full."""
+        self._flush(keep_last=True)
 
-    def _wants_field(self, index: int) -> bool:
-        return index >= 0 and (self._wanted_fields is None or index in self._wanted_fields)
+    def finish(self) -> None:
+        """Computes the flow of the frames that are left.
+
+        Raises:
+            VideoError: There was no frame.
+        """
+        self._flush(keep_last=False)
+        if not self.num_frames:
+            raise video.VideoError(self._place, "it has no frames")
 
     def _flush(self, keep_last: bool) -> None:
         if len(self._grey) > 1:
-            for flow in self._method(np.stack(self._grey)):
-                self.fields.append(codec.encode_flow(flow, self._quality))
+            first = self.num_frames - len(self._grey)
+            for index, flow in enumerate(self._method(np.stack(self._grey)), start=first):
+                self._keep_field(index, codec.encode_flow(flow, self._quality))
         self._grey = self._grey[-1:] if keep_last else []  # The next batch starts where this one ends.
 
 
@@ -191,6 +230,6 @@ def _count(frames: Iterable[np.ndarray]) -> int:
     return sum(1 for _ in frames)
 
 
-def _timestamps(indices: np.ndarray, frame_rate: float) -> tuple[int, ...]:
+def timestamps(indices: np.ndarray, frame_rate: float) -> tuple[int, ...]:
     """Gives the time of frames in microseconds."""
     return tuple(np.rint(indices * (1e6 / frame_rate)).astype(np.int64).tolist())

@@ -261,6 +261,29 @@ def read_test_clip(
     return clips[0], positions
 
 
+def test_positions(
+    stored: tf.Tensor | int,
+    num_frames: int,
+    sampling_method: str = "uniform",
+    window: tf.Tensor | int = 0,
+    windows: int = 1,
+) -> tf.Tensor:
+    """Which stored frames testing, serving and prediction look at.
+
+    Args:
+        stored: int64 scalar n, frames stored of the video.
+        num_frames: frames per clip (paper symbol N).
+        sampling_method: see `read_test_clip`.
+        window: int64 scalar in [0, windows), which of so many equal parts of the video.
+        windows: their number.
+
+    Returns:
+        int64 [N].
+    """
+    method = "release" if sampling_method == "release" else "uniform"
+    return sampling.sample_window(stored, num_frames, method, window, windows)
+
+
 def stored_frames(subset: Subset, index: int) -> np.ndarray:
     """All frames of one video as they are stored, uint8 [n, H, W, 3]."""
     video = _stored(subset)[tf.constant(index, tf.int64)]
@@ -308,6 +331,5 @@ def _test_clips(
     window: tf.Tensor | int = 0,
     windows: int = 1,
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    method = "release" if sampling_method == "release" else "uniform"
-    positions = sampling.sample_window(video.num_frames, num_frames, method, window, windows)
+    positions = test_positions(video.num_frames, num_frames, sampling_method, window, windows)
     return video.clips(stream, positions, crops), positions

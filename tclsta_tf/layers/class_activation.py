@@ -163,7 +163,8 @@ class ClassActivation(keras.layers.Layer):
         if self.cam_class == "expected":
             return ops.matmul(ops.softmax(logits, axis=-1), by_class)
         if self.cam_class == "predicted" or labels is None:
-            labels = ops.argmax(logits, axis=-1)
+            # Not argmax: Keras makes it of bit operations, which TensorFlow Lite does not have.
+            labels = ops.squeeze(ops.top_k(logits, 1)[1], axis=-1)
         return ops.take(by_class, ops.cast(labels, "int32"), axis=0)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,102 +1,249 @@
-"""Draws an answer over its video: where the model looked, when, how things moved, and what it says."""
+"""Writes a video again with its answer: where the model looked, when, how things moved, and what it says."""
 
+import collections
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-import cv2
 import numpy as np
+import tensorflow as tf
 
-from tclsta_tf.prediction import classifier
-from tfrecords_tools import storage, video
+from tclsta_tf import config
+from tclsta_tf.prediction import answer, drawing, opening, time_line
+from tfrecords_tools import codec, storage, video, writer
+from tfrecords_tools import config as record_config
 from tfrecords_tools.flow import colour, quantise
-
-_WIDTH = 640  # pixels of the picture; text is sized for it
-_PANEL = 112  # pixels of the strip below the picture
-_WHITE, _GREY, _BLUE, _ORANGE = (255, 255, 255), (150, 150, 150), (219, 152, 52), (60, 140, 245)  # BGR
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write_overlay(
-    prediction: classifier.Prediction, crop_size: int, output: str | os.PathLike[str] | storage.RemotePath
+    prediction: answer.Prediction,
+    settings: record_config.RecordSettings,
+    crop_size: int,
+    output: str | os.PathLike[str] | storage.RemotePath,
+    what: opening.Video | None = None,
+    progress: Callable[[float, float], None] | None = None,
 ) -> None:
-    """Writes the video again with the static stream's heat map, a flow inset, the best classes and both time curves.
+    """Writes the video again with the static stream's heat map, flow, the best classes and the curves over time.
+
+    Where the answer has a time line of several steps, heat map, flow and classes are those of the step. Frames are
+    read, drawn and written one by one.
 
     Args:
         prediction: of that video.
+        settings: how its frames and flow are made.
         crop_size: side in pixels of the centre crop that the model saw, at stored resolution.
         output: an .mp4 or .avi file; it appears only when it is whole.
+        what: the video, where `prediction.path` is not its file.
+        progress: gets the seconds that are written, and how many there are.
 
     Raises:
         ValueError: where the output is of another kind.
+        tfrecords_tools.video.VideoError: the video cannot be read.
         OSError: where it cannot be written.
     """
-    with storage.staged(prediction.path) as path:
-        source = video.read_video(path)
+    rate = prediction.frame_rate if isinstance(what, np.ndarray) else None
+    with opening.opened(prediction.path if what is None else what, rate, str(prediction.path)) as source:
 
         def pictures() -> Iterator[np.ndarray]:
-            for index, frame in enumerate(source):
-                picture = _draw(prediction, crop_size, frame, index / source.frame_rate)
-                yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            scenes = _by_step(prediction, settings, source) if _has_steps(prediction) else _by_position(prediction)
+            layout = None
+            highest = _highest(prediction)
+            for index, frame in enumerate(source.frames):
+                seconds = index / source.frame_rate
+                scene = scenes(seconds)
+                layout = layout or drawing.Layout.of(*frame.shape[:2])
+                region = drawing.Region.centre(prediction.frames.shape[1:3], crop_size)
+                picture = layout.blank()
+                layout.put_frame(picture, frame, scene.maps.get("static"), highest.get("static", 1.0), region)
+                layout.put_flow(picture, scene.flow, scene.maps.get("motion"), highest.get("motion", 1.0), region)
+                layout.put_classes(picture, scene.title, scene.best)
+                layout.put_curves(picture, prediction.timestamps, _curves(prediction), seconds, prediction.seconds)
+                yield picture
+                if progress and index % max(1, round(source.frame_rate)) == 0:
+                    progress(seconds, prediction.seconds)
 
         video.write_video(output, pictures(), source.frame_rate)
 
 
-def _draw(prediction: classifier.Prediction, crop_size: int, frame: np.ndarray, seconds: float) -> np.ndarray:
-    """One picture, BGR uint8, of the RGB `frame` shown at `seconds`."""
-    height = round(frame.shape[0] * _WIDTH / frame.shape[1] / 2) * 2
-    nearest = int(np.argmin(np.abs(prediction.timestamps - seconds)))
-    picture = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), (_WIDTH, height))
-    _blend_heat_map(picture, prediction, crop_size, nearest)
-    _inset_flow(picture, prediction, nearest)
-    panel = np.full((_PANEL, _WIDTH, 3), 24, np.uint8)
-    _list_classes(panel, prediction)
-    _plot_curves(panel, prediction, seconds)
-    return np.concatenate([picture, panel])
+@dataclasses.dataclass(frozen=True)
+class _Scene:
+    """What is shown at one time.
+
+    Attributes:
+        title: what the classes are of.
+        best: the best classes with their scores.
+        maps: spatial attention [h, w] by stream.
+        flow: uint8 [H, W, 3], RGB, a coloured field; None where there is none.
+    """
+
+    title: str
+    best: Sequence[tuple[str, float]]
+    maps: dict[str, np.ndarray]
+    flow: np.ndarray | None
 
 
-def _blend_heat_map(picture: np.ndarray, prediction: classifier.Prediction, crop_size: int, index: int) -> None:
-    stored_height, stored_width = prediction.frames.shape[1:3]
-    top = round((stored_height - crop_size) // 2 * picture.shape[0] / stored_height)
-    left = round((stored_width - crop_size) // 2 * picture.shape[1] / stored_width)
-    height = round(crop_size * picture.shape[0] / stored_height)
-    width = round(crop_size * picture.shape[1] / stored_width)
-    attention = prediction.outputs["static_spatial_attention"][index]
-    heat = cv2.resize(attention, (width, height), interpolation=cv2.INTER_CUBIC)
-    # One scale for the whole video, so that frames can be compared.
-    highest = max(float(prediction.outputs["static_spatial_attention"].max()), 1e-6)
-    share = np.clip(heat / highest, 0, 1)
-    coloured = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    region = picture[top : top + height, left : left + width]
-    share = 0.6 * share[: region.shape[0], : region.shape[1], np.newaxis]
-    region[:] = (region * (1 - share) + coloured[: region.shape[0], : region.shape[1]] * share).astype(np.uint8)
+def _has_steps(prediction: answer.Prediction) -> bool:
+    return prediction.timeline is not None and len(prediction.timeline) > 1
 
 
-def _inset_flow(picture: np.ndarray, prediction: classifier.Prediction, index: int) -> None:
-    field = colour.flow_to_color(quantise.dequantise(prediction.flow[index]))
-    width = picture.shape[1] // 4
-    height = round(width * field.shape[0] / field.shape[1])
-    inset = cv2.resize(cv2.cvtColor(field, cv2.COLOR_RGB2BGR), (width, height))
-    picture[8 : 8 + height, -8 - width : -8] = inset
-    cv2.rectangle(picture, (picture.shape[1] - 8 - width, 8), (picture.shape[1] - 9, 7 + height), _WHITE, 1)
+def _by_position(prediction: answer.Prediction) -> Callable[[float], _Scene]:
+    """The N frames of the whole video: each is shown where it is the nearest."""
+    stream_maps = _position_maps(prediction)
+    fastest = _usual_highest([time_line.speed(field) for field in prediction.flow])
+    best = prediction.top(drawing.CLASSES)
+
+    def scene(seconds: float) -> _Scene:
+        index = int(np.argmin(np.abs(prediction.timestamps - seconds)))
+        has_flow = len(prediction.flow) > 0 and prediction.num_frames > 1  # a single frame has zero flow standing in
+        field = _coloured(prediction.flow[index], fastest) if has_flow else None
+        return _Scene("whole video", best, {name: maps[index] for name, maps in stream_maps.items()}, field)
+
+    return scene
 
 
-def _list_classes(panel: np.ndarray, prediction: classifier.Prediction) -> None:
-    for row, (label, score) in enumerate(prediction.top(5)):
-        y = 18 + 20 * row
-        cv2.rectangle(panel, (8, y - 11), (8 + round(100 * min(score, 1.0)), y + 3), _BLUE, -1)
-        cv2.putText(panel, f"{score:.2f} {label}", (116, y), _FONT, 0.45, _WHITE, 1, cv2.LINE_AA)
+def _by_step(
+    prediction: answer.Prediction, settings: record_config.RecordSettings, source: opening.Source
+) -> Callable[[float], _Scene]:
+    """The steps of the time line, asked for in order."""
+    line = prediction.timeline
+    if line is None:
+        raise ValueError("`prediction` must have a time line. Received: timeline=None")
+    fastest = _usual_highest(line.speeds)
+    fields = _fields(source, settings, line.fields)
+    shown: dict[int, _Scene] = {}
+
+    def scene(seconds: float) -> _Scene:
+        step = line.at(seconds)
+        if step not in shown:
+            last = next(iter(shown), -1)
+            field = None
+            for _ in range(last, step):  # steps shorter than a frame are passed over, their fields too
+                field = next(fields)
+            shown.clear()
+            title = f"{drawing.clock(line.starts[step])} - {drawing.clock(line.ends[step])}"
+            maps = {name: stacked[step] for name, stacked in line.attention.items()}
+            coloured = None if field is None else _coloured(field, fastest)
+            shown[step] = _Scene(title, prediction.top(drawing.CLASSES, step), maps, coloured)
+        return shown[step]
+
+    return scene
 
 
-def _plot_curves(panel: np.ndarray, prediction: classifier.Prediction, seconds: float) -> None:
-    left, right, top, bottom = 340, _WIDTH - 10, 24, _PANEL - 10
-    end = max(float(prediction.timestamps[-1]), 1e-6)
-    for name, shade in (("static", _BLUE), ("motion", _ORANGE)):
-        weights = prediction.outputs[f"{name}_collaborative_weights"]
-        x = left + (right - left) * np.clip(prediction.timestamps / end, 0, 1)
-        y = bottom - (bottom - top) * weights / max(float(weights.max()), 1e-6)
-        points = np.stack([x, y], axis=1).round().astype(np.int32)
-        cv2.polylines(panel, [points], False, shade, 2, cv2.LINE_AA)
-    cursor = round(left + (right - left) * min(seconds / end, 1.0))
-    cv2.line(panel, (cursor, top - 4), (cursor, bottom), _GREY, 1)
-    cv2.putText(panel, "weight over time: static", (left, 14), _FONT, 0.4, _BLUE, 1, cv2.LINE_AA)
-    cv2.putText(panel, "motion", (left + 180, 14), _FONT, 0.4, _ORANGE, 1, cv2.LINE_AA)
+def _fields(
+    source: opening.Source, settings: record_config.RecordSettings, wanted: np.ndarray
+) -> Iterator[np.ndarray | None]:
+    """The wanted flow fields, uint8 [H, W, 2], made anew from a second reading of the video: none of them is kept."""
+    if wanted.max() < 0:
+        yield from [None] * len(wanted)
+        return
+    made: collections.deque[tuple[int, bytes]] = collections.deque()
+    indices = frozenset(wanted.tolist())
+    encoder = writer.Encoder(
+        settings,
+        source.path,
+        wants_frame=lambda index: False,
+        wants_field=lambda index: index in indices,
+        keep_frame=lambda index, image: None,
+        keep_field=lambda index, image: made.append((index, image)),
+    )
+    frames = iter(source.frames)
+    ended = False
+    for index in wanted.tolist():
+        while not ended and not (made and made[-1][0] >= index):
+            frame = next(frames, None)
+            if frame is None:
+                encoder.finish()
+                ended = True
+            else:
+                encoder.add(frame)
+        while len(made) > 1 and made[0][0] < index:
+            made.popleft()
+        yield codec.decode_fields(tf.constant([made[0][1]])).numpy()[0] if made else None
+
+
+def _coloured(field: np.ndarray, fastest: float) -> np.ndarray:
+    # One scale for the whole video, so that frames can be compared; what is slower than a byte's step is noise.
+    return colour.flow_to_color(quantise.dequantise(field), max(fastest, 1.0))
+
+
+def _position_maps(prediction: answer.Prediction) -> dict[str, np.ndarray]:
+    names = {stream: f"{stream}_spatial_attention" for stream in config.STREAMS}
+    return {stream: prediction.outputs[name] for stream, name in names.items() if name in prediction.outputs}
+
+
+def _highest(prediction: answer.Prediction) -> dict[str, float]:
+    """By stream the attention that is brightest, likewise one scale for the whole video."""
+    steps = prediction.timeline.attention if prediction.timeline and _has_steps(prediction) else None
+    maps = _position_maps(prediction) if steps is None else steps
+    return {stream: max(_usual_highest(stacked.max(axis=(1, 2))), 1e-6) for stream, stacked in maps.items()}
+
+
+def _usual_highest(highest: Sequence[float] | np.ndarray) -> float:
+    """What the highest values of nine frames in ten do not exceed: a cut or a spike shall not make all others pale."""
+    return float(np.percentile(highest, 90)) if len(highest) else 0.0
+
+
+def _curves(prediction: answer.Prediction) -> dict[str, dict[str, np.ndarray]]:
+    """By title and stream float32 [N], what varies over the frames of the whole video."""
+    titles = {"temporal attention": "temporal_attention", "collaborative weights": "collaborative_weights"}
+    found = {
+        title: {
+            stream: prediction.outputs[f"{stream}_{name}"]
+            for stream in config.STREAMS
+            if f"{stream}_{name}" in prediction.outputs
+        }
+        for title, name in titles.items()
+    }
+    return {title: curves for title, curves in found.items() if curves}
+
+
+def targets(text: str, videos: Sequence[str | storage.AnyPath]) -> list[storage.AnyPath]:
+    """Says where the picture of each video goes.
+
+    Args:
+        text: what a user names: a file for one video, or a folder, which is made where it is missing.
+        videos: files, `-` for one that is piped in.
+
+    Returns:
+        As many files.
+
+    Raises:
+        ValueError: the suffix is no picture's, one file is named for several videos, or a video would be overwritten.
+    """
+    target = storage.path(text)
+    if target.is_dir() or not target.suffix:
+        target.mkdir(parents=True, exist_ok=True)
+        found = [target / name for name in file_names(videos)]
+    elif target.suffix not in (".png", *video.CODECS):
+        raise ValueError(f"must end in .png, {' or '.join(video.CODECS)}, or be a folder, not {target}")
+    elif len(videos) > 1:
+        raise ValueError(f"takes a folder for {len(videos)} videos, not {target}")
+    else:
+        found = [target] * len(videos)
+    originals = {_identity(path) for path in videos}
+    for path in found:
+        if _identity(path) in originals:
+            raise ValueError(f"would replace the video {path} by its picture: name another place")
+    return found
+
+
+def _identity(path: str | storage.AnyPath) -> str:
+    return os.path.realpath(path) if isinstance(path, Path) else str(path)
+
+
+def file_names(videos: Sequence[str | storage.AnyPath], suffix: str = ".mp4") -> list[str]:
+    """Gives each video a file name of its own: its own name, with its folder's or a number where that is not enough."""
+    stems = [storage.path(str(path)).stem if str(path) != "-" else "piped" for path in videos]
+    doubled = {stem for stem, count in collections.Counter(stem.lower() for stem in stems).items() if count > 1}
+    taken: set[str] = set()
+    names = []
+    for path, stem in zip(videos, stems, strict=True):
+        first = f"{storage.path(str(path)).parent.name}_{stem}" if stem.lower() in doubled else stem
+        name, number = first, 1
+        while name.lower() in taken:  # some file systems do not tell capitals apart
+            number += 1
+            name = f"{first}_{number}"
+        taken.add(name.lower())
+        names.append(name + suffix)
+    return names

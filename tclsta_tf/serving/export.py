@@ -41,7 +41,7 @@ def export_model(
     Raises:
         ValueError: the frame size is wrong, or a converter cannot take the model.
     """
-    conversion.check(settings)
+    conversion.check(settings, model.static.dtype_policy.compute_dtype)
     clips = make_clips(data, record_config.RecordSettings.from_json(record), settings)
     streams = list(config.STREAMS) if settings.motion != "none" else ["static"]
     values = {
@@ -55,9 +55,11 @@ def export_model(
         "export": settings.to_json(),
         **card,
     }
+    served = signatures.Signatures(model, labels, clips, int8=settings.quantise == "int8")
+    converted = conversion.convert(served, settings)
     with storage.created(folder) as partial:
         shutil.rmtree(partial, ignore_errors=True)
-        signatures.Signatures(model, labels, clips, int8=settings.quantise == "int8").write(str(partial))
+        served.write(str(partial))
         assets = partial / "assets"
         assets.mkdir(exist_ok=True)
         (assets / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
@@ -65,6 +67,9 @@ def export_model(
         (assets / "MODEL_CARD.md").write_text(card_lib.to_markdown(values, labels), encoding="utf-8")
         frames = np.zeros([1, _FRAMES_OF_WARMUP, clips.height, clips.width, 3], np.uint8)
         warmup.write(partial / "assets.extra", {"serving_default": {"frames": frames}})
+    for suffix, content in converted.items():
+        with storage.created(folder.parent / f"{folder.name}{suffix}") as file:
+            file.write_bytes(content)
     keras.backend.clear_session()
 
 

@@ -67,6 +67,19 @@ class Signatures:
         module.weights = list({id(v): v for function in concrete for v in function.graph.variables}.values())
         tf.saved_model.save(module, folder, signatures=functions)
 
+    def fixed(self) -> tf.types.experimental.GenericFunction:
+        """Signature `precomputed` of one video and of crops alone, without labels: of static shape throughout."""
+        names = ("frames", "flow") if self.clips.flow else ("frames",)
+        shape = [1, self.clips.num_frames, self.clips.crop_size, self.clips.crop_size]
+        channels = dict(zip(("frames", "flow"), pipeline.CHANNELS.values(), strict=True))
+
+        def classify(*clips: tf.Tensor) -> Tensors:
+            outputs = self.model(dict(zip(names, clips, strict=True)), training=False)
+            return {name: value for name, value in outputs.items() if not name.endswith(FEATURES)}
+
+        specs = [tf.TensorSpec([*shape, channels[name]], tf.uint8, name) for name in names]
+        return tf.function(classify, input_signature=specs, autograph=False)
+
     def _functions(self, weights: quantisation.Int8Weights | None) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
         restored = weights.restored if weights else contextlib.nullcontext
 

@@ -1,4 +1,4 @@
-"""What the model's tests share: two logical CPUs, random numbers, the contract of layers and models, a whole run."""
+"""What the model's tests share: two logical CPUs, random numbers, the contract of layers and models, a finished run."""
 
 import dataclasses
 import importlib.util
@@ -48,7 +48,7 @@ def layer_contract():
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """Settings with which a whole run takes seconds; it trains for a few steps only, so look at no accuracy."""
+    """Settings of a run that trains for a few steps only, so that nothing may look at its accuracy."""
     from tclsta_tf import config
 
     train = config.TrainConfig(
@@ -71,7 +71,7 @@ def tiny_config():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, tiny_config, tiny_records):
+def finished(tmp_path_factory, tiny_records, tiny_config):
     """A run with all steps done, the variant without attention besides, exported to `<workdir>/export/1`."""
     from tclsta_tf.recipes import export, report, run, steps
 

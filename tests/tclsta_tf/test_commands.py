@@ -1,5 +1,8 @@
 """The commands as a user meets them: bad input gives one line, a status that is not 0, and no traceback."""
 
+import contextlib
+import csv
+import io
 import json
 import os
 import pathlib
@@ -90,6 +93,125 @@ def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
     while original.read()[0]:
         count += 1
     assert len(frames) == count and frames[0].shape[1] == 640 and np.std(frames[0]) > 10
+
+
+@pytest.fixture
+def predict(finished):
+    """The command in this process, which has TensorFlow loaded already: status, output, error output."""
+    from absl import flags
+
+    from tclsta_tf import predict as entry
+    from tfrecords_tools import cli
+
+    def run(*arguments, stdin=b"", model=finished.workdir / "export" / "1"):
+        line = ["predict", f"--model={model}", *map(str, arguments)]
+        out, errors = io.StringIO(), io.StringIO()
+        pipe = io.TextIOWrapper(io.BytesIO(stdin))
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(errors),
+        ):
+            patch.setattr(sys, "stdin", pipe)
+            patch.setattr(sys, "argv", line)
+            flags.FLAGS.unparse_flags()
+            with pytest.raises(SystemExit) as end:
+                cli.run(entry.main)
+        flags.FLAGS.unparse_flags()
+        for name in flags.FLAGS.flags_by_module_dict()["tclsta_tf.predict"]:
+            name.unparse()
+        return end.value.code, out.getvalue(), errors.getvalue()
+
+    return run
+
+
+def test_predict_takes_folders_patterns_and_names_once(predict, tiny_videos):
+    folder = tiny_videos.videos_dir
+    files = sorted((folder / "jump").glob("*.avi"))
+    status, out, errors = predict("--json", "--top=1", folder / "jump", f"{folder}/ju*/*1.avi", files[0])
+    assert status == 0 and not errors
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["path"] for answer in answers] == list(map(str, files))
+    assert all(len(answer["top"]) == 1 and len(answer["scores"]) == 3 for answer in answers)
+    assert "timeline" not in answers[0]
+
+
+def test_predict_reports_what_names_no_video(predict, tiny_videos, tmp_path):
+    good = next((tiny_videos.videos_dir / "jump").glob("*.avi"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.avi").write_bytes(good.read_bytes()[:5000])
+    (tmp_path / "zero.avi").touch()
+    status, out, errors = predict("--csv", tmp_path / "empty", f"{tmp_path}/*.mp4", good, tmp_path)
+    assert status == 1 and out.count("\n") == 2 and out.startswith("path,start,end,label,score,jump,ride_bike,wave\n")
+    lines = errors.splitlines()
+    assert "empty: the folder holds no video file" in lines[0] and "*.mp4: no video file matches" in lines[1]
+    assert "cut.avi: the file is truncated" in lines[2] and "zero.avi: the file is empty" in lines[3]
+    assert lines[4] == "4 of 5 videos could not be read" and len(lines) == 5
+
+
+def test_predict_takes_a_pipe(predict, tiny_videos):
+    good = next((tiny_videos.videos_dir / "jump").glob("*3.avi"), next((tiny_videos.videos_dir / "jump").glob("*.avi")))
+    _, named, _ = predict("--json", good)
+    status, piped, errors = predict("--json", "-", stdin=good.read_bytes())
+    assert status == 0 and not errors
+    assert json.loads(piped)["scores"] == json.loads(named)["scores"] and json.loads(piped)["path"] == "-"
+    for garbage, message in ((b"not a video", "error: -: it is not a video"), (b"", "error: -: the file is empty")):
+        status, out, errors = predict("-", stdin=garbage)
+        assert status == 1 and not out and errors.startswith(message) and errors.count("\n") == 2
+
+
+def test_predict_writes_a_time_line_to_a_file(predict, tmp_path, write_video, moving_texture):
+    write_video(tmp_path / "a.avi", moving_texture(45, (1, 0), seed=0))
+    target = tmp_path / "answers.csv"
+    status, out, _ = predict("--csv", "--timeline", "--window=2", f"--output={target}", tmp_path / "a.avi")
+    assert status == 0 and not out
+    rows = list(csv.reader(target.read_text().splitlines()))
+    assert [row[1:3] for row in rows[1:]] == [[f"{i}.000", f"{min(i + 1, 4.5):.3f}"] for i in range(5)]
+    status, out, _ = predict("--json", "--timeline", "--window=2", "--step=2", tmp_path / "a.avi")
+    answer = json.loads(out)
+    assert [step["start"] for step in answer["timeline"]] == [0, 2, 4] and answer["seconds_of_video"] == 4.5
+    assert answer["num_frames"] == 45 and answer["frame_rate"] == 10
+    _, out, errors = predict("--progress", "--timeline", "--window=2", tmp_path / "a.avi")
+    assert "1/1" in errors and "0:04.0 -   0:04.5" in out
+
+
+def test_predict_draws_each_video_into_a_folder(predict, tmp_path, write_video, moving_texture):
+    for name in ("x/a.avi", "y/a.avi", "b.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_video(tmp_path / name, moving_texture(12, (1, 0), seed=0))
+    target = tmp_path / "pictures"
+    status, _, errors = predict(f"--overlay={target}", "--window=0.5", "--step=0.5", tmp_path)
+    assert status == 0, errors
+    assert sorted(path.name for path in target.iterdir()) == ["b.mp4", "x_a.mp4", "y_a.mp4"]
+    status, _, errors = predict(f"--overlay={tmp_path / 'one.mp4'}", tmp_path / "x", tmp_path / "y")
+    assert status == 2 and "--overlay takes a folder for 2 videos" in errors
+
+
+def test_predict_watches_a_camera(predict, tmp_path, write_video, moving_texture):
+    write_video(tmp_path / "a.avi", moving_texture(45, (1, 0), seed=0))
+    status, out, errors = predict("--json", f"--camera={tmp_path / 'a.avi'}", "--window=2", "--seconds=3")
+    assert status == 0 and not errors
+    *steps, whole = map(json.loads, out.splitlines())
+    assert [step["end"] for step in steps] == [1, 2, 3] and whole["whole_video"] == "mean of windows"
+    status, out, errors = predict("--camera=77")
+    assert status == 1 and not out
+    assert errors == "error: camera 77: it is not there (/dev/video77 does not exist)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--json", "--csv", "a.avi"], "--json and --csv exclude each other"),
+        (["--window=0", "a.avi"], "--window must be greater than 0, not 0.0"),
+        (["--step=-1", "a.avi"], "--step must be greater than 0, not -1.0"),
+        (["--camera=0", "a.avi"], "--camera takes no videos beside it"),
+        (["--overlay=a.mov", "a.avi"], "--overlay must end in .png, .mp4 or .avi, or be a folder, not a.mov"),
+        ([], "no video given"),
+    ],
+)
+def test_predict_refuses_what_makes_no_sense(predict, arguments, message):
+    status, _, errors = predict(*arguments)
+    assert status == 2 and message in errors and errors.count("\n") == 1
 
 
 def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path):
