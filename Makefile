@@ -13,6 +13,7 @@ WORKDIR ?= workdirs
 VIDEOS ?=
 PYTEST_ARGS ?=
 LATEST_VENV ?= .venv-latest
+TRITON_VENV ?= .venv-triton
 
 # What the versions of the latest stack can break: arrays, layers, gradients, records, video files, and one run from
 # training to the exported model. BUILD.md says when to run all tests there.
@@ -25,6 +26,7 @@ bin := $(VENV)/bin
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
+serve_stamp := $(VENV)/.installed-requirements-serve
 onnx_stamp := $(VENV)/.installed-requirements-onnx
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
@@ -65,6 +67,21 @@ install-torch: $(torch_stamp)  ## add PyTorch, which importing its weights needs
 
 $(torch_stamp): $(stamp) requirements-torch.txt
 	$(bin)/python -m pip install --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
+.PHONY: install-serve
+install-serve: $(serve_stamp)  ## add KServe, which serving a model needs and nothing else
+
+$(serve_stamp): $(stamp) requirements-serve.txt requirements-serve-dev.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-serve.txt -r requirements-serve-dev.txt
+	@touch $@
+
+.PHONY: install-triton
+install-triton: $(TRITON_VENV)/.installed  ## make .venv-triton, in which Triton can run the exported model
+
+$(TRITON_VENV)/.installed: $(stamp) requirements-triton.txt
+	$(bin)/python -m venv "$(TRITON_VENV)"
+	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-triton.txt
 	@touch $@
 
 .PHONY: install-onnx
@@ -123,5 +140,5 @@ endif
 
 .PHONY: clean
 clean:  ## remove the environment, caches and build products; results in workdirs stay
-	rm -rf "$(VENV)" "$(LATEST_VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

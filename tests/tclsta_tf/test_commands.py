@@ -303,7 +303,18 @@ def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records):
 
 @pytest.mark.parametrize(
     "name",
-    ["train", "extract_features", "evaluate", "experiment", "export", "import_weights", "predict", "fuse", "compare"],
+    [
+        "train",
+        "extract_features",
+        "evaluate",
+        "experiment",
+        "export",
+        "import_weights",
+        "predict",
+        "fuse",
+        "compare",
+        "serve",
+    ],
 )
 def test_help_tells_what_a_command_does(name):
     done = command(f"tclsta_tf.{name}", "--help")
