@@ -107,7 +107,11 @@ class RawClips:
 
     def _finish(self, frames: tf.Tensor, are_raw: bool) -> tf.Tensor:
         if are_raw and self.jpeg_quality:
-            frames = tf.map_fn(lambda frame: tf.io.encode_jpeg(frame, quality=self.jpeg_quality), frames, tf.string)
+            frames = tf.map_fn(
+                lambda frame: tf.io.encode_jpeg(frame, quality=self.jpeg_quality),
+                frames,
+                fn_output_signature=tf.TensorSpec([], tf.string),
+            )
             frames = codec.decode_frames(frames, self.height, self.width)
         return self._clip(centre_crop(frames, self.crop_size))
 
