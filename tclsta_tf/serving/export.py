@@ -110,5 +110,6 @@ def make_clips(
         compiled=settings.xla != "none",
         pairs_at_once=settings.flow_batch,
         stored_positions=record.positions,
+        jpeg_quality=record.jpeg_quality,
         multiple=1 if resize.is_fixed else methods.COMPILED_MULTIPLE,
     )

@@ -1,7 +1,9 @@
 """From the frames of a video to what the streams see, as TensorFlow operations inside the exported model.
 
-The operations are those of the records: the same positions, the same TV-L1 code, the same bytes, without the JPEGs in
-between. Only the frames that are looked at are read, and each flow field is computed once however many stacks share it.
+The operations are those of the records: the same positions, the same TV-L1 code, the same bytes. Frames go through JPEG
+as they do there, since the networks have seen no others, and answers would differ in a few videos of a hundred; flow,
+where it matters little, does not. Only the frames that are looked at are read, and each flow field is computed once
+however many stacks share it.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import augmentation, sampling
-from tfrecords_tools import schema
+from tfrecords_tools import codec, schema
 from tfrecords_tools.flow import quantise, tvl1
 
 Fetch = Callable[[tf.Tensor], tf.Tensor]
@@ -36,6 +38,7 @@ class RawClips:
             accelerator wants more.
         stored_positions: K, the uniform positions that the records hold of each video, among which clips are sampled; 0
             for all frames.
+        jpeg_quality: of the records' frames, to which raw frames are brought; 0 leaves frames as they are.
         multiple: sides to which frames are padded for the flow, by repeating their last row and column; see
             `methods.make_flow`.
     """
@@ -49,15 +52,17 @@ class RawClips:
     compiled: bool = True
     pairs_at_once: int = 1
     stored_positions: int = 0
+    jpeg_quality: int = 0
     multiple: int = 1
 
-    def read(self, fetch: Fetch, lengths: tf.Tensor, stride: tf.Tensor) -> dict[str, tf.Tensor]:
+    def read(self, fetch: Fetch, lengths: tf.Tensor, stride: tf.Tensor, are_raw: bool = True) -> dict[str, tf.Tensor]:
         """Samples, computes flow and crops.
 
         Args:
             fetch: gives frames.
             lengths: int64 [B], frames of each video, at least 1; where it has one only, nothing moves.
             stride: int64 [], T: the first frame of video b is b * T for `fetch`.
+            are_raw: whether the frames have never been JPEGs.
 
         Returns:
             `positions` int64 [B, N]; `frames` uint8 [B, N, crop, crop, 3]; with flow `flow` uint8
@@ -70,7 +75,7 @@ class RawClips:
         first_frames = tf.range(tf.size(lengths, tf.int64))[:, tf.newaxis] * stride  # [B, 1]
         wanted = tf.reshape(first_frames + positions, [-1])
         if self.flow is None:
-            return {"positions": positions, "frames": self._clip(centre_crop(fetch(wanted), self.crop_size))}
+            return {"positions": positions, "frames": self._finish(fetch(wanted), are_raw)}
 
         fields = sampling.dense_stack_fields(positions, lengths[:, tf.newaxis] - 1)  # [B, N, L]
         keys = tf.reshape(first_frames[:, :, tf.newaxis] + fields, [-1])
@@ -87,7 +92,7 @@ class RawClips:
         stacks = tf.reshape(stacks, [-1, self.crop_size, self.crop_size, 2 * schema.STACK_LENGTH])
         return {
             "positions": positions,
-            "frames": self._clip(tf.gather(centre_crop(images, self.crop_size), of_clip)),
+            "frames": self._finish(tf.gather(images, of_clip), are_raw),
             "flow": self._clip(stacks),
         }
 
@@ -99,6 +104,12 @@ class RawClips:
         chosen = sampling.sample_positions(tf.minimum(lengths, stored), self.num_frames, method)
         # `stacks.uniform_positions`, which are all frames where a video has no more than K.
         return tf.where(lengths > stored, (chosen + 1) * lengths // (stored + 1), chosen)
+
+    def _finish(self, frames: tf.Tensor, are_raw: bool) -> tf.Tensor:
+        if are_raw and self.jpeg_quality:
+            frames = tf.map_fn(lambda frame: tf.io.encode_jpeg(frame, quality=self.jpeg_quality), frames, tf.string)
+            frames = codec.decode_frames(frames, self.height, self.width)
+        return self._clip(centre_crop(frames, self.crop_size))
 
     def _clip(self, images: tf.Tensor) -> tf.Tensor:
         return tf.reshape(images, [-1, self.num_frames, *images.shape[1:]])

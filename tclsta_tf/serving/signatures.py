@@ -148,4 +148,4 @@ class Signatures:
         def fetch(keys: tf.Tensor) -> tf.Tensor:
             return codec.decode_frames(tf.gather(every, keys), self.clips.height, self.clips.width)
 
-        return self.clips.read(fetch, lengths, tf.shape(encoded, tf.int64)[1])
+        return self.clips.read(fetch, lengths, tf.shape(encoded, tf.int64)[1], are_raw=False)

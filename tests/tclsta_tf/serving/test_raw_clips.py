@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tclsta_tf.data import sampling
 from tclsta_tf.serving import raw_clips
-from tfrecords_tools import stacks
+from tfrecords_tools import codec, stacks
 from tfrecords_tools.flow import methods, quantise, tvl1
 
 HEIGHT, WIDTH, CROP, FRAMES = 44, 60, 40, 4
@@ -117,6 +117,16 @@ def test_frames_are_padded_where_the_records_do(rng):
     expected = _expect(video, QUICK, padded=True)
     _check({name: value[0] for name, value in found.items()}, expected)
     assert (expected["flow"] != _expect(video, QUICK)["flow"]).any()  # or the test would show nothing
+
+
+def test_frames_go_through_the_jpeg_of_the_records(rng):
+    video = _video(rng, 13)
+    found = _read(_clips(jpeg_quality=80), [video])
+    expected = _expect(video, QUICK)  # flow is that of the frames as they came
+    stored = codec.decode_frames(tf.constant([codec.encode_frame(frame, 80) for frame in video])).numpy()
+    expected["frames"] = _expect(stored, QUICK)["frames"]
+    assert (expected["frames"] != _expect(video, QUICK)["frames"]).any()
+    _check({name: value[0] for name, value in found.items()}, expected)
 
 
 @pytest.mark.parametrize("pairs", [3, 16])
