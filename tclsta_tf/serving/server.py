@@ -72,7 +72,9 @@ class Server:
         places = {admission.QUESTION: serving.max_queue, admission.UPLOAD: serving.max_uploads}
         self._places = admission.Admission(places, 4 * serving.max_body, self.metrics)
         crop_size = int(card["crop_size"])
-        self._uploads = upload.Uploads(classify, crop_size, serving, limits, self._places, self.metrics)
+        self._uploads = upload.Uploads(
+            classify, crop_size, checks.least_frames(card), serving, limits, self._places, self.metrics
+        )
         self._card = card
 
     def warm(self) -> None:

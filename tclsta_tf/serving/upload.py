@@ -29,6 +29,7 @@ class Uploads:
     Args:
         classify: answers a file.
         crop_size: side of what the networks see, pixels.
+        least_frames: fewer frames are no video.
         serving: limits of bodies and times.
         limits: of videos.
         places: for waiting uploads.
@@ -39,6 +40,7 @@ class Uploads:
         self,
         classify: Classify,
         crop_size: int,
+        least_frames: int,
         serving: settings.ServerSettings,
         limits: settings.Limits,
         places: admission.Admission,
@@ -46,6 +48,7 @@ class Uploads:
     ) -> None:
         self._classify = classify
         self._crop_size = crop_size
+        self._least_frames = least_frames
         self._serving = serving
         self._limits = limits
         self._places = places
@@ -122,6 +125,9 @@ class Uploads:
 
     def _work(self, path: Path, top: int, with_pictures: bool) -> dict[str, Any]:
         facts = video_check.check(path, self._limits, self._serving.timeout_s)
+        if facts.frames < self._least_frames:
+            line = f"a video must have at least {self._least_frames} frames. Received: {facts.frames}"
+            raise refusals.Refusal(400, line)
         self._metrics.video_frames.inc(facts.frames)
         try:
             prediction = self._classify(path)

@@ -65,11 +65,15 @@ def test_a_body_without_its_length_is_taken(server, http, video):
     assert http.post(f"{server.model}:upload", content=pieces, headers=VIDEO).status_code == 200
 
 
-def test_one_frame_is_enough(server, http, tmp_path, write_video, moving_texture):
-    """As for predict and for the raw frames of the model: nothing moves in it."""
-    write_video(tmp_path / "one.avi", moving_texture(1, (1, 0), 0))
-    response = send(http, server, (tmp_path / "one.avi").read_bytes())
-    assert response.status_code == 200 and response.json()["video"]["frames"] == 1, response.text
+@pytest.mark.parametrize(("frames", "status"), [(1, 400), (2, 200)])
+def test_one_frame_is_no_video_and_two_are(server, http, tmp_path, write_video, moving_texture, frames, status):
+    write_video(tmp_path / "short.avi", moving_texture(frames, (1, 0), 0))
+    response = send(http, server, (tmp_path / "short.avi").read_bytes())
+    assert response.status_code == status, response.text
+    if status == 400:
+        assert response.json() == {"error": "a video must have at least 2 frames. Received: 1"}
+    else:
+        assert response.json()["video"]["frames"] == frames
 
 
 @pytest.mark.parametrize(
