@@ -73,7 +73,7 @@ class Server:
         self._places = admission.Admission(places, 4 * serving.max_body, self.metrics)
         crop_size = int(card["crop_size"])
         self._uploads = upload.Uploads(
-            classify, crop_size, checks.least_frames(card), serving, limits, self._places, self.metrics
+            classify, crop_size, upload.least_frames(card), serving, limits, self._places, self.metrics
         )
         self._card = card
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -138,6 +138,11 @@ class Uploads:
         if with_pictures:
             answer["pictures"] = pictures.as_data(prediction, self._crop_size)
         return answer
+
+
+def least_frames(card: Mapping[str, Any]) -> int:
+    """How many frames a video must have: two where the model looks at motion, which one frame does not show."""
+    return 2 if "motion" in card.get("streams", _STREAMS) else 1
 
 
 def as_json(prediction: Any, top: int) -> dict[str, Any]:

@@ -35,10 +35,7 @@ SIGNATURES = {
         lambda arrays: {},
     ),
 }
-# A model of frames alone, which takes one frame too.
-CHECKER = checks.Checker(
-    {"crop_size": 4, "frame_size": [8, 8], "streams": ["static"]}, settings.Limits(max_frames=5, max_pixels=100), 4
-)
+CHECKER = checks.Checker({"crop_size": 4, "frame_size": [8, 8]}, settings.Limits(max_frames=5, max_pixels=100), 4)
 
 NAMES = st.sampled_from(["frames", "jpeg_frames", "mask", "x", "n", "inputs", "b64", "name", "shape", "datatype"])
 JSON = st.recursive(
