@@ -75,8 +75,7 @@ def stack_fields(stack_starts: tf.Tensor, positions: tf.Tensor, num_fields: tf.T
         int64 [T, L]: consecutive fields; where the video has fewer than L, the last one repeats.
     """
     starts = tf.gather(stack_starts, positions)
-    fields = starts[:, tf.newaxis] + tf.range(schema.STACK_LENGTH, dtype=tf.int64)
-    return tf.minimum(fields, tf.cast(num_fields, tf.int64) - 1)
+    return _consecutive(starts, tf.cast(num_fields, tf.int64) - 1)
 
 
 def dense_stack_fields(positions: tf.Tensor, num_fields: tf.Tensor) -> tf.Tensor:
@@ -90,5 +89,9 @@ def dense_stack_fields(positions: tf.Tensor, num_fields: tf.Tensor) -> tf.Tensor
         int64 [..., T, L]; 0 where there is no field.
     """
     starts = tf.minimum(positions, tf.maximum(num_fields - schema.STACK_LENGTH, 0))
-    fields = starts[..., tf.newaxis] + tf.range(schema.STACK_LENGTH, dtype=tf.int64)
-    return tf.minimum(fields, tf.maximum(num_fields - 1, 0)[..., tf.newaxis])
+    return _consecutive(starts, tf.maximum(num_fields - 1, 0)[..., tf.newaxis])
+
+
+def _consecutive(starts: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    """L fields from each start on, int64 [..., L], none beyond the last one, which repeats."""
+    return tf.minimum(starts[..., tf.newaxis] + tf.range(schema.STACK_LENGTH, dtype=tf.int64), last)
