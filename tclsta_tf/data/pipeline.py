@@ -271,14 +271,14 @@ def test_positions(
     """Which stored frames testing, serving and prediction look at.
 
     Args:
-        stored: int64 scalar n, frames stored of the video.
+        stored: int64 scalar n, frames stored of the video; or [B, 1] of several.
         num_frames: frames per clip (paper symbol N).
         sampling_method: see `read_test_clip`.
         window: int64 scalar in [0, windows), which of so many equal parts of the video.
         windows: their number.
 
     Returns:
-        int64 [N].
+        int64 [N], or [B, N].
     """
     method = "release" if sampling_method == "release" else "uniform"
     return sampling.sample_window(stored, num_frames, method, window, windows)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tclsta_tf.data import augmentation, sampling
+from tclsta_tf.data import augmentation, pipeline, sampling
 from tfrecords_tools import codec, schema
 from tfrecords_tools.flow import quantise, tvl1
 
@@ -97,11 +97,10 @@ class RawClips:
         }
 
     def _sample(self, lengths: tf.Tensor) -> tf.Tensor:
-        method = "release" if self.sampling_method == "release" else "uniform"
         if not self.stored_positions:
-            return sampling.sample_positions(lengths, self.num_frames, method)
+            return pipeline.test_positions(lengths, self.num_frames, self.sampling_method)
         stored = tf.constant(self.stored_positions, tf.int64)
-        chosen = sampling.sample_positions(tf.minimum(lengths, stored), self.num_frames, method)
+        chosen = pipeline.test_positions(tf.minimum(lengths, stored), self.num_frames, self.sampling_method)
         # `stacks.uniform_positions`, which are all frames where a video has no more than K.
         return tf.where(lengths > stored, (chosen + 1) * lengths // (stored + 1), chosen)
 
