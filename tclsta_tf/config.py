@@ -13,6 +13,8 @@ from typing import Any
 PARTS = ("static", "motion", "collaborative")
 STREAMS = ("static", "motion")
 ATTENTION_VARIANTS = ("none", "sa", "ta", "sta")
+FLAG_PREFIXES = {"motion_stream": "motion_", **{part: f"{part}_" for part in PARTS}}
+"""Group of settings -> what stands in front of the names of its flags; nothing for all others."""
 
 
 def choices(*values: str) -> Any:
@@ -93,8 +95,6 @@ class StreamConfig:
         backbone_weights: Start of the backbone: `none` (random), `imagenet` (downloaded by Keras; not for
             `resnet50v15`, `alexnet`, `googlenet` and `small`) or a weights file, such as tclsta_tf.import_weights makes
             from a PyTorch checkpoint.
-        motion_backbone_weights: The same for the motion stream where it starts from others, such as weights trained on
-            flow; empty: those of `backbone_weights`.
         freeze_until: Last part of the backbone that is not trained, such as `conv4` (resnet50), `block4` (vgg16),
             `inception4` (googlenet); empty trains all of it. See `batchnorm` for its normalisation.
         cache_frozen: Clips of each training video of which the frozen part's features are computed once and kept on
@@ -111,6 +111,8 @@ class StreamConfig:
         affinity_scale: Factor on H^T H in Eq. (4); 1 is literal, `1/sqrt(lstm_units)` keeps tanh from saturating.
         cam_bias: Bias of that convolution at the start (release: 1).
         cam_init: Weights of that convolution at the start: `he_normal`, or `gaussian` of deviation 0.01 (release).
+        input_pooling: Side in pixels of the squares of the crop that are averaged in front of the backbone: 2 makes it
+            four times as fast, and its grid four times as coarse. Optical flow is smooth and loses little by it.
         flow_scale: Factor on flow bytes minus 128 in front of the motion stream's backbone.
         dropout: Rate of dropout in front of the classifiers, in [0, 1).
         batchnorm: `batch` normalises by the whole batch's statistics, over all devices; `frozen` by stored averages;
@@ -120,7 +122,6 @@ class StreamConfig:
 
     backbone: str = choices("resnet50", "resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet", "small")
     backbone_weights: str = "none"
-    motion_backbone_weights: str = ""
     freeze_until: str = ""
     cache_frozen: int = 0
     cache_dir: str = ""
@@ -133,6 +134,7 @@ class StreamConfig:
     affinity_scale: float = 1.0
     cam_bias: float = 0.0
     cam_init: str = choices("he_normal", "gaussian")
+    input_pooling: int = 1
     flow_scale: float = 1.0
     dropout: float = 0.0
     batchnorm: str = choices("batch", "frozen", "partial")
@@ -144,9 +146,40 @@ class StreamConfig:
         for name in ("affinity_scale", "flow_scale"):
             _check(getattr(self, name) > 0, name, "positive", getattr(self, name))
         _check(0 <= self.dropout < 1, "dropout", "in [0, 1)", self.dropout)
-        for name in ("cam_units", "lstm_units"):
+        for name in ("cam_units", "lstm_units", "input_pooling"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _check(self.cache_frozen >= 0, "cache_frozen", "0 or more", self.cache_frozen)
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionConfig:
+    """In what the motion stream differs from `StreamConfig`; where nothing is given, it does not.
+
+    Attributes:
+        backbone_weights: As `--backbone_weights`, such as weights trained on flow.
+        freeze_until: As `--freeze_until`; `none` trains all of the backbone.
+        cache_frozen: As `--cache_frozen`.
+        input_pooling: As `--input_pooling`.
+        dropout: As `--dropout`.
+        batchnorm: As `--batchnorm`.
+    """
+
+    backbone_weights: str | None = None
+    freeze_until: str | None = None
+    cache_frozen: int | None = None
+    input_pooling: int | None = None
+    dropout: float | None = None
+    batchnorm: str | None = dataclasses.field(default=None, metadata={"choices": ("batch", "frozen", "partial")})
+
+    def __post_init__(self) -> None:
+        self.applied_to(StreamConfig())
+
+    def applied_to(self, stream: StreamConfig) -> StreamConfig:
+        """The settings of the motion stream, from those of both."""
+        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        if given.get("freeze_until") == "none":
+            given["freeze_until"] = ""
+        return dataclasses.replace(stream, **given)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -399,6 +432,7 @@ class RunConfig:
 
     data: DataConfig = DataConfig()
     stream: StreamConfig = StreamConfig()
+    motion_stream: MotionConfig = MotionConfig()
     static: tuple[TrainConfig, ...] = (TrainConfig(),)
     motion: tuple[TrainConfig, ...] = (TrainConfig(steps=60000),)
     collaborative: tuple[TrainConfig, ...] = (
@@ -434,6 +468,15 @@ class RunConfig:
                 f"--{needs_validation[0]} needs a validation part: give --validation_fraction and "
                 f"--{part}_validate_every values above 0"
             )
+
+    def stream_of(self, name: str) -> StreamConfig:
+        """The settings of the `static` or the `motion` stream."""
+        return self.motion_stream.applied_to(self.stream) if name == "motion" else self.stream
+
+    def flag_of(self, stream: str, name: str) -> str:
+        """The flag that a setting of `stream_of` comes from."""
+        own = stream == "motion" and getattr(self.motion_stream, name, None) is not None
+        return f"--motion_{name}" if own else f"--{name}"
 
     def to_json(self) -> dict[str, dict[str, object]]:
         """Nested dict of plain values, for json.dump and for comparing two runs; of several stages lists of values."""

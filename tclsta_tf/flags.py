@@ -8,6 +8,8 @@ value, or one for each stage of the training: `--static_steps=15000,30000,10000`
 import dataclasses
 import inspect
 import re
+import types
+import typing
 from typing import Any
 
 from absl import flags
@@ -39,7 +41,7 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         if group in config.PARTS:
             _define_stages(getattr(defaults, group), f"{group}_", values)
         else:
-            _define_group(getattr(defaults, group), "", values)
+            _define_group(getattr(defaults, group), _prefix(group), values)
 
 
 def define_member_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -180,7 +182,7 @@ def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:
 
 
 def _prefix(group: str) -> str:
-    return f"{group}_" if group in config.PARTS else ""
+    return config.FLAG_PREFIXES.get(group, "")
 
 
 def _name_flags(message: str, prefix: str, names: list[str]) -> str:
@@ -193,15 +195,16 @@ def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
     help_texts = _attribute_help(type(defaults))
     for field in dataclasses.fields(defaults):
         name, default, text = prefix + field.name, getattr(defaults, field.name), help_texts[field.name]
+        kind = typing.get_args(field.type)[0] if isinstance(field.type, types.UnionType) else field.type  # int | None
         if "choices" in field.metadata:
             flags.DEFINE_enum(name, default, field.metadata["choices"], text, flag_values=values)
-        elif field.type is bool:
+        elif kind is bool:
             flags.DEFINE_bool(name, default, text, flag_values=values)
-        elif field.type is int:
+        elif kind is int:
             flags.DEFINE_integer(name, default, text, flag_values=values)
-        elif field.type is float:
+        elif kind is float:
             flags.DEFINE_float(name, default, text, flag_values=values)
-        elif field.type == tuple[float, ...]:
+        elif kind == tuple[float, ...]:
             flags.DEFINE(_Several(flags.FloatParser()), name, default, text, values, _SeveralSerializer())
         else:
             flags.DEFINE_string(name, default, text, flag_values=values)

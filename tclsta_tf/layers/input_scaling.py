@@ -31,25 +31,30 @@ class InputScaling(keras.layers.Layer):
     Args:
         kind: `frames`, `rgb` or `standardised` (3 channels, RGB), or `flow` (any number of channels).
         scale: float > 0. Default 1.0.
+        pooling: int >= 1, side of the squares of pixels of which the mean is taken; pixels that fill no square are left
+            out. Default 1.
 
     Call arguments:
         inputs: uint8 or float [..., channels] in [0, 255].
 
     Returns:
-        float [..., channels] in the layer's compute dtype.
+        float [..., channels] in the layer's compute dtype; with `pooling` [b, H // pooling, W // pooling, channels].
 
     Raises:
-        ValueError: on an unknown `kind` or a scale that is not positive.
+        ValueError: on an unknown `kind`, or a scale or pooling that is not positive.
     """
 
-    def __init__(self, kind: str = "frames", scale: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, kind: str = "frames", scale: float = 1.0, pooling: int = 1, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
         if not scale > 0:
             raise ValueError(f"`scale` must be positive. Received: scale={scale}")
+        if pooling < 1:
+            raise ValueError(f"`pooling` must be at least 1. Received: pooling={pooling}")
         self.kind = kind
         self.scale = float(scale)
+        self.pooling = int(pooling)
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """See the class."""
@@ -61,8 +66,10 @@ class InputScaling(keras.layers.Layer):
             centred = (values / 255.0 - mean) / deviation
         else:
             centred = values - (ZERO_FLOW if self.kind == "flow" else MIDDLE_GREY)
+        if self.pooling > 1:
+            centred = ops.average_pool(centred, self.pooling)
         return ops.cast(centred * self.scale, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "kind": self.kind, "scale": self.scale}
+        return {**super().get_config(), "kind": self.kind, "scale": self.scale, "pooling": self.pooling}

@@ -7,16 +7,14 @@ import keras
 from tclsta_tf.models import blocks
 
 
-def alexnet(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+def alexnet(inputs: blocks.Inputs, batchnorm: str, policy: Any) -> keras.Model:
     """AlexNet with one column (Krizhevsky 2014) up to its last convolution: stride 16, D = 256; no normalisation."""
     convolve = blocks.convolution(policy)
 
     def pool(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         return keras.layers.MaxPooling2D(3, 2, dtype=policy, name=name)(x)
 
-    # Weights are drawn for inputs around 1.
-    scale = (1.0 if channels == 3 else flow_scale) / 64.0
-    images, x = blocks.scaled_input(channels, scale, policy)
+    images, x = blocks.scaled_input(inputs, 1.0 / 64.0, policy)  # weights are drawn for inputs around 1
     # 11x11 convolutions with a margin of 2: 224 pixels make 55.
     x = keras.layers.ZeroPadding2D(2, dtype=policy, name="conv1_pad")(x)
     x = keras.layers.Conv2D(64, 11, strides=4, kernel_initializer="he_normal", dtype=policy, name="conv1_conv")(x)

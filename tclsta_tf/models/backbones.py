@@ -102,6 +102,7 @@ def build_backbone(
     weights: str | pathlib.Path | None = None,
     batchnorm: str = "batch",
     flow_scale: float = 1.0,
+    input_pooling: int = 1,
     dtype: str | keras.DTypePolicy | None = None,
 ) -> keras.Model:
     """Builds a backbone.
@@ -119,6 +120,7 @@ def build_backbone(
             always the stored averages, nothing trainable. Default `batch`.
         flow_scale: float > 0, factor on flow bytes minus 128; see `layers.InputScaling`. `small` divides both kinds of
             input by 64 besides. Default 1.0.
+        input_pooling: int >= 1, side in pixels of the squares whose mean the first convolution sees. Default 1.
         dtype: policy of the layers. None: Keras' global policy.
 
     Returns:
@@ -140,7 +142,7 @@ def build_backbone(
         raise ValueError(f"`channels` must be 3 (RGB) or even (u and v of flow). Received: channels={channels}")
     policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
     builder, first_convolution = _BUILDERS[name]
-    backbone = builder(channels, batchnorm, flow_scale, policy)
+    backbone = builder(blocks.Inputs(channels, flow_scale, input_pooling), batchnorm, policy)
     if weights is not None:
         _copy_weights(_pretrained(name, weights, channels), backbone, first_convolution)
     return backbone

@@ -1,5 +1,6 @@
 """What the backbones are made of: the scaled input, and normalisation in one of its modes."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,20 +11,31 @@ from tclsta_tf.layers import frozen_batch_normalization, input_scaling
 BATCHNORM_MODES = ("batch", "synchronized", "partial", "frozen")
 
 
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What a backbone is given; see `build_backbone`."""
+
+    channels: int = 3
+    flow_scale: float = 1.0
+    pooling: int = 1
+
+
 def scaled_input(
-    channels: int, scale: float, policy: Any, kind: str = "frames"
+    inputs: Inputs, scale: float, policy: Any, kind: str = "frames"
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The input, float32 [b, H, W, channels], and what the first convolution sees.
 
     Args:
-        channels: 3 for frames, else flow.
-        scale: factor behind the centring.
+        inputs: what is given.
+        scale: factor behind the centring, of frames; that of flow is `flow_scale` times this.
         policy: dtype policy.
         kind: how frames are centred, see `layers.InputScaling`.
     """
-    images = keras.Input((None, None, channels), name="images")
-    kind = kind if channels == 3 else "flow"
-    return images, input_scaling.InputScaling(kind, scale, dtype=policy, name="input_scaling")(images)
+    images = keras.Input((None, None, inputs.channels), name="images")
+    if inputs.channels != 3:
+        kind, scale = "flow", scale * inputs.flow_scale
+    scaling = input_scaling.InputScaling(kind, scale, inputs.pooling, dtype=policy, name="input_scaling")
+    return images, scaling(images)
 
 
 def batch_normalization(batchnorm: str, is_first: bool, **config: Any) -> keras.layers.Layer:

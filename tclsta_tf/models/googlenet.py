@@ -20,7 +20,7 @@ _MODULES = {
 }
 
 
-def googlenet(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+def googlenet(inputs: blocks.Inputs, batchnorm: str, policy: Any) -> keras.Model:
     """GoogLeNet (Szegedy et al. 2015) without auxiliary heads, up to its last module: stride 32, D = 1024.
 
     Batch normalisation takes the place of local response normalisation and of biases (Ioffe and Szegedy 2015).
@@ -41,7 +41,7 @@ def googlenet(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> 
         return keras.layers.Concatenate(dtype=policy, name=f"{name}_output")(branches)
 
     # Batch normalisation undoes the division; an untrained network starts with features around 1.
-    images, x = blocks.scaled_input(channels, (1.0 if channels == 3 else flow_scale) / 64.0, policy)
+    images, x = blocks.scaled_input(inputs, 1.0 / 64.0, policy)
     x = pool(convolve(x, 64, 7, 2, "conv1"), 2, "pool1")
     x = convolve(convolve(x, 64, 1, 1, "conv2_reduce"), 192, 3, 1, "conv2")
     x = pool(x, 2, "pool2")

@@ -12,15 +12,15 @@ _EPSILON = 1e-5
 _BLOCKS = {"conv2": (64, 3), "conv3": (128, 4), "conv4": (256, 6), "conv5": (512, 3)}
 
 
-def resnet50v15(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+def resnet50v15(inputs: blocks.Inputs, batchnorm: str, policy: Any) -> keras.Model:
     """ResNet-50 v1.5 up to its last activation: stride 32, D = 2048.
 
     Like v1, but the 3x3 convolution has the stride, not the 1x1 in front of it; margins are alike on all sides,
     convolutions have no bias, and frames are divided by ImageNet's deviation.
     """
     convolve = blocks.convolution(policy, batchnorm, first="conv1", epsilon=_EPSILON)
-    scale = 1.0 if channels == 3 else flow_scale / _DEVIATION
-    images, x = blocks.scaled_input(channels, scale, policy, kind="standardised")
+    scale = 1.0 if inputs.channels == 3 else 1.0 / _DEVIATION
+    images, x = blocks.scaled_input(inputs, scale, policy, kind="standardised")
     x = convolve(x, 64, 7, 2, "conv1")
     x = keras.layers.ZeroPadding2D(1, dtype=policy, name="pool1_pad")(x)  # 0 is no maximum behind a ReLU
     x = keras.layers.MaxPooling2D(3, 2, dtype=policy, name="pool1_pool")(x)

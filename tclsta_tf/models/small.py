@@ -7,12 +7,12 @@ import keras
 from tclsta_tf.models import blocks
 
 
-def small(channels: int, batchnorm: str, flow_scale: float, policy: Any) -> keras.Model:
+def small(inputs: blocks.Inputs, batchnorm: str, policy: Any) -> keras.Model:
     """A 5x5 stem of 32 filters, then 3x3 convolutions with 64, 96 and 128, each of stride 2; a residual one on top."""
     # Momentum 0.9: a run of a few hundred steps must not be tested with averages that are still on their way.
     convolve = blocks.convolution(policy, batchnorm, first="stem", symmetric=False, momentum=0.9)
     # Batch normalisation undoes the division; it only lets an untrained network start with features around 1.
-    images, scaled = blocks.scaled_input(channels, (1.0 if channels == 3 else flow_scale) / 64.0, policy)
+    images, scaled = blocks.scaled_input(inputs, 1.0 / 64.0, policy)
     # Motion is told by how u and v change over the ten fields of a stack: the stem needs room for many such patterns.
     x = convolve(scaled, 32, 5, 2, "stem")
     x = convolve(x, 64, 3, 2, "stage2")

@@ -19,21 +19,26 @@ from tfrecords_tools import storage
 _BATCH = 4
 
 
-def parts(run: run_lib.Run) -> tuple[str, ...]:
-    """The parts of the backbone that `--freeze_until` leaves alone.
+def parts(run: run_lib.Run, name: str) -> tuple[str, ...]:
+    """The parts of a stream's backbone that `--freeze_until` leaves alone.
+
+    Args:
+        run: its configuration is used.
+        name: `static` or `motion`.
 
     Raises:
         ValueError: there is no such part, or the flags for their features do not go together.
     """
-    stream = run.config.stream
+    stream = run.config.stream_of(name)
     try:
         found = backbones.stages_until(stream.backbone, stream.freeze_until)
     except ValueError as error:
-        raise ValueError(f"--freeze_until: {error}") from error
+        raise ValueError(f"{run.config.flag_of(name, 'freeze_until')}: {error}") from error
+    cache = run.config.flag_of(name, "cache_frozen")
     if stream.cache_frozen and not found:
-        raise ValueError("--cache_frozen needs --freeze_until: without it no part of the backbone stays as it is")
+        raise ValueError(f"{cache} needs --freeze_until: without it no part of the backbone stays as it is")
     if stream.cache_frozen and run.config.device.distribution in ("multi_worker", "tpu"):
-        raise ValueError("--cache_frozen works on one machine. Use --distribution=none or mirrored")
+        raise ValueError(f"{cache} works on one machine. Use --distribution=none or mirrored")
     return found
 
 
@@ -69,7 +74,7 @@ class Cache:
         subset: pipeline.Subset,
         frames: int,
     ) -> None:
-        settings, data = run.config.stream, run.config.data
+        settings, data = run.config.stream_of(stream), run.config.data
         self._subset, self._stream, self._frames = subset, stream, frames
         self._model = model
         self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
@@ -85,6 +90,7 @@ class Cache:
             "freeze_until": settings.freeze_until,
             "weights": run_lib.digest(np.ascontiguousarray(weight).tobytes() for weight in self._first.get_weights()),
             "flow_scale": settings.flow_scale,
+            "input_pooling": settings.input_pooling,
             "precision": run.config.device.precision,
             "clips": dataclasses.asdict(self._clips),
             "videos": run_lib.digest(video.id.encode() for video in subset.videos),

@@ -235,7 +235,11 @@ class Run:
         self._compare(json.loads(file.read_text(encoding="utf-8")), self._identity(part, with_records), folder)
 
     def _identity(self, part: str, with_records: bool = True) -> dict[str, dict[str, object]]:
-        groups = ("network", "collaborative", "static", "motion") if part == "collaborative" else (part,)
+        groups = {
+            "static": ("static",),
+            "motion": ("motion", "motion_stream"),
+            "collaborative": ("network", "collaborative", "static", "motion", "motion_stream"),
+        }[part]
         values = self.config.to_json()
         kept = {group: dict(values[group]) for group in ("data", "stream", *groups, "device")}
         for group, names in _FREE.items():
@@ -262,7 +266,7 @@ class Run:
                     raise ValueError(
                         f"{folder} was trained on other records than {self.data_dir}: use another --workdir"
                     )
-                flag = f"{group}_{name}" if group in config.PARTS else name
+                flag = config.FLAG_PREFIXES.get(group, "") + name
                 raise ValueError(
                     f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
                     f"Use another --workdir, or --flagfile={folder}/flags.cfg"

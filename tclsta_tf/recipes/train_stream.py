@@ -31,12 +31,13 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
-    frozen_parts = frozen.parts(run)
+    settings_of_stream = run.config.stream_of(stream)
+    frozen_parts = frozen.parts(run, stream)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
-    backbone = run.config.stream.backbone
+    backbone = settings_of_stream.backbone
     free = [v for v in model.trainable_variables if not frozen.is_frozen(v, backbone, frozen_parts)]
-    lengths = {stage.frames for stage in getattr(run.config, stream)} if run.config.stream.cache_frozen else ()
+    lengths = {stage.frames for stage in getattr(run.config, stream)} if settings_of_stream.cache_frozen else ()
     caches = {frames: frozen.Cache(run, stream, model, train, frames) for frames in lengths}
 
     def make_trainer(stage: parts.Stage) -> trainer.Trainer:
@@ -49,8 +50,9 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
                 outputs = cache.outputs(batch["features"], labels)
             else:
                 outputs = model(batch["clips"], labels=labels, training=True)
-            video_loss = run.config.stream.video_loss
-            by_name = losses.stream_losses(outputs, labels, video_loss, settings.trains, settings.label_smoothing)
+            by_name = losses.stream_losses(
+                outputs, labels, settings_of_stream.video_loss, settings.trains, settings.label_smoothing
+            )
             return by_name, outputs["scores"]
 
         def batches(step: int, workers: int, worker: int) -> tf.data.Dataset:
@@ -127,11 +129,9 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
     Raises:
         ValueError: the weights are not to be had or do not fit.
     """
-    stream_config, data = run.config.stream, run.config.data
+    stream_config, data = run.config.stream_of(stream), run.config.data
     channels = pipeline.CHANNELS[stream]
-    weights, flag = stream_config.backbone_weights, "--backbone_weights"
-    if stream == "motion" and stream_config.motion_backbone_weights:
-        weights, flag = stream_config.motion_backbone_weights, "--motion_backbone_weights"
+    weights, flag = stream_config.backbone_weights, run.config.flag_of(stream, "backbone_weights")
     batchnorm = stream_config.batchnorm
     cam_init = "he_normal" if stream_config.cam_init == "he_normal" else keras.initializers.RandomNormal(stddev=0.01)
     with _naming(flag), contextlib.ExitStack() as stack:
@@ -153,6 +153,7 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
             backbone_weights=None if weights == "none" else weights,
             cam_bias=stream_config.cam_bias,
             cam_kernel_initializer=cam_init,
+            input_pooling=stream_config.input_pooling,
             flow_scale=stream_config.flow_scale,
             dropout=stream_config.dropout,
             name=stream,

@@ -42,8 +42,18 @@ def test_sixteen_bit_policies_subtract_before_they_round():
     assert abs(float(scaled[0, 0, 0, 0]) - 0.061) < 1e-3
 
 
+def test_pooling_takes_the_mean_of_whole_squares():
+    flow = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 4)).astype("uint8")
+    layer = input_scaling.InputScaling("flow", 0.5, pooling=2)
+    expected = (flow[:, :4, :6].reshape(2, 2, 2, 3, 2, 4).mean(axis=(2, 4)) - 128) / 2
+    np.testing.assert_allclose(np.asarray(layer(flow)), expected, rtol=1e-5, atol=1e-4)
+    assert input_scaling.InputScaling.from_config(layer.get_config()).pooling == 2
+
+
 def test_arguments_outside_their_range_are_refused():
     with pytest.raises(ValueError, match="`kind` must be one of"):
         input_scaling.InputScaling("depth")
     with pytest.raises(ValueError, match="`scale` must be positive"):
         input_scaling.InputScaling("flow", 0)
+    with pytest.raises(ValueError, match="`pooling` must be at least 1"):
+        input_scaling.InputScaling("flow", pooling=0)

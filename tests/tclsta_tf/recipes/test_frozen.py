@@ -140,7 +140,7 @@ def test_several_machines_are_refused(make_run):
     made = make_run()
     device = dataclasses.replace(made.config.device, distribution="multi_worker")
     with pytest.raises(ValueError, match="--cache_frozen works on one machine"):
-        frozen.parts(dataclasses.replace(made, config=dataclasses.replace(made.config, device=device)))
+        frozen.parts(dataclasses.replace(made, config=dataclasses.replace(made.config, device=device)), "static")
 
 
 def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tclsta_tf import config
 from tclsta_tf.models import backbones
 from tclsta_tf.recipes import run, train_stream
 
@@ -13,10 +14,12 @@ from tclsta_tf.recipes import run, train_stream
 def start(tmp_path, tiny_config, tiny_records):
     """A function that builds a stream from weights of files; gives the first kernel of its backbone."""
 
-    def build(stream, **weights):
+    def build(stream, backbone_weights="none", motion_backbone_weights=None):
+        own = None if motion_backbone_weights is None else str(motion_backbone_weights)
         settings = dataclasses.replace(
             tiny_config,
-            stream=dataclasses.replace(tiny_config.stream, **{key: str(value) for key, value in weights.items()}),
+            stream=dataclasses.replace(tiny_config.stream, backbone_weights=str(backbone_weights)),
+            motion_stream=config.MotionConfig(backbone_weights=own),
         )
         model = train_stream.build_stream(run.Run(settings, tiny_records, tmp_path), stream)
         return model.backbone.get_layer("stem_conv").get_weights()[0]
@@ -63,3 +66,16 @@ def test_weights_that_do_not_fit_name_their_flag(start, files):
     ]:
         with pytest.raises(ValueError, match=message):
             start(stream, **weights)
+
+
+def test_the_motion_stream_has_settings_of_its_own(tiny_config, tiny_records, tmp_path):
+    own = config.MotionConfig(input_pooling=2, dropout=0.3, batchnorm="frozen")
+    made = run.Run(dataclasses.replace(tiny_config, motion_stream=own), tiny_records, tmp_path)
+    assert made.config.data.crop_size == 40
+    for stream, grid, dropout in (("static", 3, tiny_config.stream.dropout), ("motion", 2, 0.3)):
+        model = train_stream.build_stream(made, stream)
+        outputs = model(np.zeros([1, 2, 40, 40, model.channels], np.uint8))
+        assert outputs["spatial_attention"].shape == (1, 2, grid, grid)
+        assert model.dropout.rate == dropout
+        frozen = [v for v in model.backbone.trainable_variables if v.name in ("gamma", "beta")]
+        assert bool(frozen) == (stream == "static")
