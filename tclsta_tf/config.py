@@ -41,6 +41,8 @@ class DataConfig:
 
     Attributes:
         split: Name of the train/test split, one of those in the manifest.
+        train_on: `train` is the training part of the split; `all` takes its test part too, for a classifier to be
+            shipped, of which nothing can be measured any more.
         validation_fraction: Share of the training part that is held out, whole groups at a time, to watch the training
             and to fit the fusion weights on; in [0, 0.5]. The test part is never used for that.
         crop_size: Side in pixels of the square crop that the networks see; at most the stored frame's shorter side.
@@ -65,6 +67,7 @@ class DataConfig:
     """
 
     split: str = "1"
+    train_on: str = choices("train", "all")
     validation_fraction: float = 0.15
     crop_size: int = 224
     sampling: str = choices("uniform", "release", "segments")

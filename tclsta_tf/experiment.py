@@ -8,6 +8,9 @@ Finished steps are skipped and a broken one goes on where it stopped, so the way
 collaborative network and the fusion alone and together (VII), other fusions (VIII), the speed of each part (IX).
 --variants=none,sa trains some rows of Table VI only.
 
+--refit then trains the same recipe on all videos, those of the test part too, in <workdir>/refit: the classifier to be
+shipped. Its accuracy cannot be measured any more; that of the run itself says what to expect.
+
 --splits=1,2,3 does all of it for each split in <workdir>/split-1 and so on, --leave_one_group_out for each group left
 out (UCF50), --seeds=0,1,2 for each seed; <workdir>/report then holds mean and deviation. None of these runs is
 exported: tclsta_tf.export --workdir=<workdir>/split-1 does it.
@@ -20,13 +23,14 @@ from absl import flags
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
 from tclsta_tf.recipes import export as export_lib
-from tclsta_tf.recipes import protocol, report, speed, steps
+from tclsta_tf.recipes import fusion, protocol, report, speed, steps
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution
 from tfrecords_tools import cli
 
 _ABLATION = flags.DEFINE_bool("ablation", False, "Make Tables VI to IX: every attention variant, and the speeds.")
 _VARIANTS = flags.DEFINE_list("variants", [], "Attention variants to train beside --attention, e.g. --variants=none.")
+_REFIT = flags.DEFINE_bool("refit", False, "Train the recipe on all videos at last, and export that.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -41,11 +45,21 @@ def main(argv: Sequence[str]) -> None:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
     members = protocol.make_members(run, **members_flags) or protocol.load(run)
     if members is None:
+        refit = run.refit() if _REFIT.value else None  # what it cannot do shows before anything is trained
         steps.run_steps(run, _steps(run, variants))
         exported = export_lib.export(run, run.workdir / "export", keep_equal=True)
-        _print_tables(run)
+        if run.config.data.train_on == "train":
+            _print_tables(run)
         print(f"model:  {exported}")
+        if refit:
+            print(f"== {refit.workdir}", flush=True)
+            steps.run_steps(refit, steps.training_steps(refit, []))
+            fusion.adopt(run, refit)
+            exported = export_lib.export(refit, refit.workdir / "export", keep_equal=True)
+            print(f"model trained on all videos:  {exported}")
         return
+    if _REFIT.value:
+        raise ValueError("--refit takes one run: leave --splits, --seeds and --leave_one_group_out away")
     protocol.save(run, members)
     for member in members.runs.values():
         print(f"== {member.workdir}", flush=True)
@@ -55,6 +69,8 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
+    if run.config.data.train_on == "all":
+        return [*steps.training_steps(run, variants), steps.Step("fusion", lambda: fusion.learn_fusion(run))]
     last = [steps.Step("evaluate", lambda: report.evaluate_and_report(run, keep_equal=True))]
     if _ABLATION.value:
         last.insert(0, steps.Step("speed", lambda: speed.measure_speed(run)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tclsta_tf.data import features, pipeline
+from tclsta_tf.models import inference
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
@@ -31,7 +32,8 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     missing = [role for role in roles if not model or _made_by(run.feature_file(stream, role)) != model]
     if not missing:
         return
-    infer = parts.make_inference(run, stream, parts.load(run, stream), run.config.data.test_frames, features.OUTPUTS)
+    folded = inference.InferenceStream(parts.load(run, stream))
+    infer = parts.make_inference(run, stream, folded, run.config.data.test_frames, features.OUTPUTS)
     for role in missing:
         subset = run.subset(role)
         ids = [video.id for video in subset.videos for _ in range(run.clips(role))]

@@ -119,6 +119,13 @@ def learn_fusion(run: run_lib.Run) -> Fusion:
     return learned
 
 
+def adopt(learned: run_lib.Run, run: run_lib.Run) -> None:
+    """Gives a run the fusion weights that another one has learned, where it has no videos to learn its own on."""
+    text = learned.fusion_file.read_text(encoding="utf-8")
+    if not run.fusion_file.exists() or run.fusion_file.read_text(encoding="utf-8") != text:
+        manifest.write_atomically(run.fusion_file, text)
+
+
 def read_samples(run: run_lib.Run) -> Samples:
     """The scores that fusion is learned on."""
     source = run.config.fusion.awl_scores

@@ -6,6 +6,7 @@ W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the vali
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
+W/refit                               the same trained on all videos, for the classifier to be shipped (--refit)
 
 The test part is closed: what trains, chooses or learns cannot read it, not even by mistake. `open_test_part` opens it,
 for the evaluation at the end.
@@ -74,7 +75,7 @@ class Run:
             _check_group(found, split)
         if split not in found.splits:
             raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
-        for role in (TRAIN, TEST):
+        for role in (TRAIN, TEST) if self.config.data.train_on == "train" else (TRAIN,):
             if not any(shard.videos for shard in found.shards_for(split, role)):
                 raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
         sides = [int(side) for side in re.findall(r"\d+", found.record.resize)]
@@ -90,9 +91,16 @@ class Run:
         """Class names in index order."""
         return tuple(self.manifest.labels)
 
+    @property
+    def training_part(self) -> pipeline.Subset:
+        """The videos to train on, those of the validation part among them."""
+        roles = (TRAIN, TEST) if self.config.data.train_on == "all" else (TRAIN,)
+        found = (self.manifest.shards_for(self.config.data.split, role) for role in roles)
+        return pipeline.select([shard for shards in found for shard in shards])
+
     @functools.cached_property
     def _held_out(self) -> set[str]:
-        videos = pipeline.select(self.manifest.shards_for(self.config.data.split, TRAIN)).videos
+        videos = self.training_part.videos
         if self.fold:
             number, count = self.fold
             return validation.folds(videos, count, self.config.device.seed)[number]
@@ -103,13 +111,16 @@ class Run:
 
         Raises:
             RuntimeError: for the test part, where it is closed.
+            ValueError: for the test part, where it is trained on.
         """
         if role == TEST:
             _check_test_part()
+            if self.config.data.train_on == "all":
+                raise ValueError(f"{self.workdir} is trained on all videos (--train_on=all): there is no test part")
             return pipeline.select(self.manifest.shards_for(self.config.data.split, TEST))
-        shards = self.manifest.shards_for(self.config.data.split, TRAIN)
-        ids = {video.id for video in pipeline.select(shards).videos}
-        return pipeline.select(shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
+        whole = self.training_part
+        ids = {video.id for video in whole.videos}
+        return pipeline.select(whole.shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
 
     def clip_settings(self, frames: int, seed: int) -> pipeline.ClipSettings:
         """How training clips of so many frames are taken."""
@@ -177,6 +188,23 @@ class Run:
         group = f"--leave_out_group={split}\n" if self.leaves_out_group else ""
         flags = f"{self.flags}\n--split={split}\n{group}--seed={seed}\n"
         return dataclasses.replace(self, config=settings, workdir=self.workdir / folder, flags=flags)
+
+    def refit(self) -> "Run":
+        """The run with the same recipe on all videos, whose fusion is that of this run.
+
+        Raises:
+            ValueError: the recipe needs a validation part, which there is none of then.
+        """
+        data = dataclasses.replace(self.config.data, train_on="all", validation_fraction=0.0)
+        fusion = dataclasses.replace(self.config.fusion, awl_scores="validation", svm_c=self.config.fusion.svm_c[:1])
+        try:
+            settings = dataclasses.replace(self.config, data=data, fusion=fusion)
+        except ValueError as error:
+            raise ValueError(f"--refit leaves no validation part: {error}") from error
+        overrides = f"--train_on=all\n--validation_fraction=0\n--awl_scores=validation\n--svm_c={fusion.svm_c[0]}\n"
+        return dataclasses.replace(
+            self, config=settings, workdir=self.workdir / "refit", flags=f"{self.flags}\n{overrides}"
+        )
 
     def folds(self) -> list["Run"]:
         """Runs without one part of the training videos each; see `config.FusionConfig.awl_scores`."""
