@@ -114,6 +114,7 @@ class FrozenFeatures:
     def training_batches(
         self,
         subset: pipeline.Subset,
+        rows: np.ndarray,
         seed: int,
         batch_size: int,
         first_step: int = 0,
@@ -121,7 +122,8 @@ class FrozenFeatures:
         """Endless batches, of the same videos in the same order as those of `pipeline.training_batches`.
 
         Args:
-            subset: the videos that the features are of.
+            subset: the videos to train on, some of those that the features are of.
+            rows: int64 [n], the number of each among the latter.
             seed: decides the order, and which of its clips a video shows.
             batch_size: clips per batch.
             first_step: batches that an earlier run has consumed already.
@@ -138,7 +140,8 @@ class FrozenFeatures:
 
         def example(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
             draw = tf.random.stateless_uniform([], [seed, position], 0, self.draws, tf.int64)
-            clip = tf.numpy_function(load, [draw * self._num_videos + index], tf.float16, stateful=False)
+            clip = draw * self._num_videos + tf.gather(rows, index)
+            clip = tf.numpy_function(load, [clip], tf.float16, stateful=False)
             return {"features": tf.ensure_shape(clip, self._shape), "labels": tf.gather(labels, index)}
 
         order = pipeline.training_order(subset, seed, first_step * batch_size)

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import frozen_features, pipeline
-from tclsta_tf.models import attention_stream, backbones
+from tclsta_tf.models import attention_stream, backbones, inference
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import preemption, summaries
 from tfrecords_tools import storage
 
 _BATCH = 4
+_SEED = 0
 
 
 def parts(run: run_lib.Run, name: str) -> tuple[str, ...]:
@@ -55,6 +56,9 @@ def is_frozen(variable: keras.Variable, backbone: str, frozen: tuple[str, ...]) 
 class Cache:
     """Trains a stream on features of the frozen part that were computed once.
 
+    They are of all videos of the training part, those held out too, and of clips that do not depend on the run's seed:
+    so runs share them that differ in what is held out, in their seed or in what stands above the frozen part.
+
     Args:
         run: configuration, data and working folder.
         stream: `static` or `motion`.
@@ -76,6 +80,7 @@ class Cache:
     ) -> None:
         settings, data = run.config.stream_of(stream), run.config.data
         self._subset, self._stream, self._frames = subset, stream, frames
+        self._whole = run.training_part
         self._model = model
         self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
         if any(type(layer) is keras.layers.BatchNormalization for layer in self._first.layers):
@@ -83,7 +88,7 @@ class Cache:
                 "--cache_frozen needs --batchnorm=frozen: normalised by their batch, the features of a clip change. "
                 f"Received: --batchnorm={settings.batchnorm}"
             )
-        self._clips = run.clip_settings(frames, run.config.device.seed)
+        self._clips = run.clip_settings(frames, _SEED)
         decides = {
             "stream": stream,
             "backbone": settings.backbone,
@@ -93,8 +98,8 @@ class Cache:
             "input_pooling": settings.input_pooling,
             "precision": run.config.device.precision,
             "clips": dataclasses.asdict(self._clips),
-            "videos": run_lib.digest(video.id.encode() for video in subset.videos),
-            "records": run_lib.digest(shard.sha256.encode() for shard in subset.shards),
+            "videos": run_lib.digest(video.id.encode() for video in self._whole.videos),
+            "records": run_lib.digest(shard.sha256.encode() for shard in self._whole.shards),
         }
         folder = settings.cache_dir or run.part_dir(stream) / "frozen"
         # As many draws as are wanted may be appended, so that their number is no part of the name.
@@ -102,7 +107,7 @@ class Cache:
         shape = self._first.compute_output_shape((frames, data.crop_size, data.crop_size, model.channels))
         self._decides = decides
         self._features = frozen_features.FrozenFeatures(
-            storage.local(folder, "cache_dir") / name, len(subset), settings.cache_frozen, tuple(shape)
+            storage.local(folder, "cache_dir") / name, len(self._whole), settings.cache_frozen, tuple(shape)
         )
 
     def batches(self, seed: int, batch_size: int, first_step: int) -> tf.data.Dataset:
@@ -117,7 +122,9 @@ class Cache:
             store.prepare(self._decides)
             with store.reserved():
                 self._fill()
-        return store.training_batches(self._subset, seed, batch_size, first_step)
+        numbers = {video.id: number for number, video in enumerate(self._whole.videos)}
+        rows = np.array([numbers[video.id] for video in self._subset.videos])
+        return store.training_batches(self._subset, rows, seed, batch_size, first_step)
 
     def _fill(self) -> None:
         store = self._features
@@ -143,11 +150,12 @@ class Cache:
         return self._model.attend(grid, self._frames, labels=labels, training=True)
 
     def _compute(self, first: int) -> Iterator[np.ndarray]:
-        clips = pipeline.drawn_clips(self._subset, self._stream, self._clips, self._features.draws, first)
+        first_part = inference.fold_batch_normalization(self._first)
+        clips = pipeline.drawn_clips(self._whole, self._stream, self._clips, self._features.draws, first)
 
         @tf.function(input_signature=[pipeline.clip_spec(self._stream, self._frames, self._clips.crop_size)])
         def compute(batch: tf.Tensor) -> tf.Tensor:
-            grid = self._first(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
+            grid = first_part(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
             return tf.cast(tf.reshape(grid, [-1, self._frames, *grid.shape[1:]]), tf.float32)
 
         progress = summaries.Progress(f"{self._stream} frozen", self._features.total, first)

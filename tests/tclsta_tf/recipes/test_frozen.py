@@ -52,18 +52,33 @@ def test_outputs_equal_those_of_the_whole_network(make_run, precision):
     subset = made.subset("train")
     cache = frozen.Cache(made, "motion", model, subset, frames=3)
     batch = next(iter(cache.batches(seed=7, batch_size=4, first_step=2)))
-    settings = pipeline.ClipSettings(3, 40, made.config.device.seed)
-    drawn = np.stack(list(pipeline.drawn_clips(subset, "motion", settings, 2).as_numpy_iterator()))
-    drawn = drawn.reshape(2, len(subset), *drawn.shape[1:])
+    whole = made.training_part
+    drawn = np.stack(
+        list(pipeline.drawn_clips(whole, "motion", pipeline.ClipSettings(3, 40, 0), 2).as_numpy_iterator())
+    )
+    drawn = drawn.reshape(2, len(whole), *drawn.shape[1:])
     found = cache.outputs(batch["features"], batch["labels"])
     names = pipeline.batch_ids(subset, 4, seed=7, step=2)
-    ids = [video.id for video in subset.videos]
+    ids = [video.id for video in whole.videos]
     for row, name in enumerate(names):
-        assert batch["labels"][row] == subset.videos[ids.index(name)].labels[0]
+        assert batch["labels"][row] == whole.videos[ids.index(name)].labels[0]
         both = [model(clip[np.newaxis], training=True) for clip in drawn[:, ids.index(name)]]
         errors = [np.abs(outputs["scores"][0] - found["scores"][row]).max() for outputs in both]
         assert min(errors) < (2e-3 if precision == "float32" else 2e-2)
         assert np.abs(both[0]["scores"][0] - both[1]["scores"][0]).max() > 0  # two clips, not one twice
+
+
+def test_runs_of_other_seeds_and_validation_parts_share_the_features(make_run, tmp_path, capfd):
+    weights = tmp_path / "start.weights.h5"  # otherwise the frozen part itself is drawn by the seed
+    backbones.build_backbone("small", 20).save_weights(weights)
+    for seed in (0, 1):
+        made = make_run(str(seed), cache_dir=str(tmp_path / "cache"), backbone_weights=str(weights))
+        device = dataclasses.replace(made.config.device, seed=seed)
+        made = dataclasses.replace(made, config=dataclasses.replace(made.config, device=device))
+        train_stream.train_stream(made, "motion")
+    assert capfd.readouterr().err.count("computing the features of") == 1
+    trained = [_weights(dataclasses.replace(made, workdir=tmp_path / seed)) for seed in ("0", "1")]
+    assert any((trained[0][path] != trained[1][path]).any() for path in trained[0])
 
 
 def test_every_clip_of_a_video_is_shown(make_run):
@@ -112,7 +127,7 @@ def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path,
     for name, changes in (("one", {}), ("two", {"lstm_units": 4}), ("three", {"freeze_until": "stage2"})):
         train_stream.train_stream(make_run(name, cache_dir=str(tmp_path / "cache"), **changes), "motion")
     printed = capfd.readouterr().err
-    assert printed.count("computing the features of 24 clips once") == 2
+    assert printed.count("computing the features of 36 clips once") == 2
     sizes = re.findall(r"motion: ([\d.]+) M weights, ([\d.]+) M of them trained, [\d.]+ G multiply-adds", printed)
     assert len(sizes) == 3 and all(float(trained) < float(every) for every, trained in sizes)
     assert float(sizes[0][1]) < float(sizes[2][1])  # less is frozen
@@ -193,17 +208,22 @@ def square_records(tmp_path_factory, tiny_videos):
 
 
 def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run, square_records):
-    # The frozen part's features have 16 bits anyway, so that storing them changes nothing.
+    # Only rounding is left: normalisation is folded into the frozen part, and its features are stored in 16 bits. Steps
+    # in proportion to the gradient do not blow it up, as those of Adam would.
     trained, starts = {}, {}
     for name, draws in (("whole", 0), ("cached", 1)):
-        made = make_run(name, "mixed_float16", {"crop_size": 48, "mirror": False}, cache_frozen=draws)
-        made = dataclasses.replace(made, data_dir=square_records)
+        made = make_run(name, data={"crop_size": 48, "mirror": False}, cache_frozen=draws)
+        stage = dataclasses.replace(made.config.motion[0], optimizer="sgd", learning_rate=1e-3)
+        made = dataclasses.replace(
+            made, config=dataclasses.replace(made.config, motion=(stage,)), data_dir=square_records
+        )
         starts[name] = _start(made)
         train_stream.train_stream(made, "motion")
         trained[name] = _weights(made)
     assert any((trained["whole"][path] != value).any() for path, value in starts["whole"].items())
     for path, value in trained["whole"].items():
-        np.testing.assert_allclose(trained["cached"][path], value, rtol=1e-5, atol=1e-6, err_msg=path)
+        moved = np.abs(value - starts["whole"][path]).max() if path in starts["whole"] else np.abs(value).max()
+        np.testing.assert_allclose(trained["cached"][path], value, atol=0.1 * moved + 1e-7, err_msg=path)
 
 
 def test_two_devices_train_like_one(make_run, tmp_path):
@@ -232,7 +252,7 @@ def test_sigterm_ends_the_computing_of_features(make_run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(frozen.summaries.Progress, "show", ask_to_end)
-        with pytest.raises(preemption.Preempted, match="asked to end; 8 of 24 clips' features of static are kept"):
+        with pytest.raises(preemption.Preempted, match="asked to end; 8 of 36 clips' features of static are kept"):
             cache.batches(seed=1, batch_size=4, first_step=0)
     assert next(iter(cache.batches(seed=1, batch_size=4, first_step=0)))["features"].shape[0] == 4
 

@@ -1,0 +1,133 @@
+r"""Compares a finished run with what a Keras user would otherwise do, on the same videos and the same split.
+
+python -m benchmarks.baselines --workdir=run
+
+The run is one of `tclsta_tf.experiment --variants=none` at least. On its backbone's frames, frozen:
+(a) a linear classifier (logistic regression) on the features averaged over the frames of a video;
+(b) the CNN-RNN recipe of Keras' example "Video Classification with a CNN-RNN Architecture": a GRU of 16 and one of 8
+    units, dropout 0.4, a dense layer of 8, Adam, 10 epochs, the best epoch on held-out videos; and the same with 256 and
+    128 units without the narrow dense layer and up to 100 epochs, so that it is not its size alone that decides.
+From the run's own streams:
+(c) TSN's two streams without attention, the average over frames, fused 1:1.5, and TCLSTA.
+
+C of (a) and the epochs of (b) are chosen on the run's validation part. The test part is read once and the reading noted
+in <workdir>/test_part_reads.txt.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the finished run.", required=True)
+_FRAMES = flags.DEFINE_integer("frames", 10, "Frames per video of (a) and (b).")
+_COSTS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, measures and prints a table as Markdown."""
+    del argv
+    import keras
+    import numpy as np
+    from sklearn import linear_model, pipeline, preprocessing
+
+    from tclsta_tf import flags as run_flags
+    from tclsta_tf.data import pipeline as data_pipeline
+    from tclsta_tf.evaluation import intervals, metrics
+    from tclsta_tf.fusion import score_fusion
+    from tclsta_tf.models import backbones, inference
+    from tclsta_tf.recipes import evaluate, parts, results
+    from tclsta_tf.recipes import run as run_lib
+
+    run = run_lib.Run(**run_flags.arguments_of(_WORKDIR.value))
+    parts.prepare(run.config.device)
+    settings, data = run.config.stream_of("static"), run.config.data
+    seconds = {}
+
+    def timed(name: str, function: Callable[[], np.ndarray]) -> np.ndarray:
+        start = time.monotonic()
+        found = function()
+        seconds[name] = time.monotonic() - start
+        return found
+
+    weights = None if settings.backbone_weights == "none" else settings.backbone_weights
+    backbone = inference.fold_batch_normalization(backbones.build_backbone(settings.backbone, weights=weights))
+    network = keras.Sequential([backbone, keras.layers.GlobalAveragePooling2D(dtype="float32")])
+
+    def features_of(role: str) -> tuple[np.ndarray, np.ndarray]:
+        """Features [n, T, D] of the centre crop of every video, and its class."""
+        found, labels = [], []
+        for batch in data_pipeline.video_batches(run.subset(role), "static", _FRAMES.value, data.crop_size, 8):
+            clips = batch["clips"].numpy()
+            flat = network(clips.reshape(-1, *clips.shape[2:]), training=False)
+            found.append(np.reshape(flat, [*clips.shape[:2], -1]))
+            labels.append(batch["labels"].numpy())
+        return np.concatenate(found), np.concatenate(labels)
+
+    start = time.monotonic()
+    train, train_labels = features_of(run_lib.TRAIN)
+    held_out, held_out_labels = features_of(run_lib.VALIDATION)
+    with run_lib.open_test_part():
+        evaluate.note_test_part_read(run, "benchmarks.baselines")
+        test, _ = features_of(run_lib.TEST)
+    extraction = time.monotonic() - start
+
+    def linear() -> np.ndarray:
+        def fit(cost: float) -> pipeline.Pipeline:
+            classifier = linear_model.LogisticRegression(C=cost, max_iter=2000)
+            return pipeline.make_pipeline(preprocessing.StandardScaler(), classifier).fit(train.mean(1), train_labels)
+
+        made = [fit(cost) for cost in _COSTS]
+        best = max(made, key=lambda model: model.score(held_out.mean(1), held_out_labels))
+        scores = np.zeros([len(test), len(run.labels)])
+        scores[:, best.classes_] = best.predict_proba(test.mean(1))
+        return scores
+
+    def recurrent(units: tuple[int, int], dense: int, epochs: int) -> np.ndarray:
+        keras.utils.set_random_seed(run.config.device.seed)
+        layers = [keras.layers.GRU(units[0], return_sequences=True), keras.layers.GRU(units[1])]
+        layers += [keras.layers.Dropout(0.4)]
+        layers += [keras.layers.Dense(dense, activation="relu")] if dense else []
+        layers += [keras.layers.Dense(len(run.labels), activation="softmax")]
+        model = keras.Sequential([keras.Input(train.shape[1:]), *layers])
+        model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+        best, kept = -1.0, model.get_weights()
+        for _ in range(epochs):
+            model.fit(train, train_labels, batch_size=32, verbose=0)
+            accuracy = model.evaluate(held_out, held_out_labels, verbose=0, return_dict=True)["accuracy"]
+            if accuracy > best:
+                best, kept = accuracy, model.get_weights()
+        model.set_weights(kept)
+        return model.predict(test, verbose=0)
+
+    read = results.read_scores(run.report_dir)
+    final = evaluate.final_row(run, read.rows)
+    missing = [row for row in ("frame", "flow", final) if row not in read.rows]
+    if missing:
+        raise app.UsageError(f"{run.report_dir} has no row {missing[0]}: run the experiment with --variants=none first")
+    rows = {
+        "(a) linear classifier, averaged features": timed("a", linear),
+        "(b) CNN-RNN, as in Keras' example": timed("b", lambda: recurrent((16, 8), 8, 10)),
+        "(b') CNN-RNN, 256 and 128 units": timed("b'", lambda: recurrent((256, 128), 0, 100)),
+        "(c) two streams, average consensus, 1:1.5": score_fusion.late_fusion(
+            read.rows["frame"], read.rows["flow"], (1.0, 1.5)
+        ),
+        final: read.rows[final],
+    }
+    right = {name: metrics.is_right(scores, read.videos.truth) for name, scores in rows.items()}
+    steps = run.workdir / "timing.json"
+    print(f"{len(read.videos)} test videos; features of all videos once: {extraction:.0f} s; ", end="")
+    print(", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()), f"; the run itself: {steps}\n")
+    print(f"| classifier | overall accuracy | mean per class | {final} minus it, 95 % interval |")
+    print("|---|---|---|---|")
+    for name, scores in rows.items():
+        summary = metrics.summarise(scores, read.videos.truth if read.videos.is_multi_label else read.videos.labels)
+        found = intervals.compare(right[name], right[final])
+        paired = (
+            "" if name == final else f"{found.difference:+.3f} [{found.interval[0]:+.3f}, {found.interval[1]:+.3f}]"
+        )
+        print(f"| {name} | {summary['overall_accuracy']:.3f} | {summary['mean_class_accuracy']:.3f} | {paired} |")
+
+
+if __name__ == "__main__":
+    app.run(main)
