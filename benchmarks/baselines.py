@@ -5,8 +5,8 @@ python -m benchmarks.baselines --workdir=run
 The run is one of `tclsta_tf.experiment --variants=none` at least. On its backbone's frames, frozen:
 (a) a linear classifier (logistic regression) on the features averaged over the frames of a video;
 (b) the CNN-RNN recipe of Keras' example "Video Classification with a CNN-RNN Architecture": a GRU of 16 and one of 8
-    units, dropout 0.4, a dense layer of 8, Adam, 10 epochs, the best epoch on held-out videos; and the same with 256 and
-    128 units without the narrow dense layer and up to 100 epochs, so that it is not its size alone that decides.
+    units, dropout 0.4, a dense layer of 8, Adam, 10 epochs, the best epoch on held-out videos; and the same with 256
+    and 128 units without the narrow dense layer and up to 100 epochs, so that not its size alone decides.
 From the run's own streams:
 (c) TSN's two streams without attention, the average over frames, fused 1:1.5, and TCLSTA.
 
