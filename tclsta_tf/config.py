@@ -103,8 +103,8 @@ class StreamConfig:
         cache_frozen: Clips of each training video of which the frozen part's features are computed once and kept on
             disk, in 16 bits, to train the rest on them, as a CPU can; 0 keeps none, and every step takes clips of its
             own. Needs `freeze_until`, and `batchnorm` that does not depend on the batch.
-        cache_dir: Folder for these features, which runs can share; empty is the part's own in the workdir. It may be
-            deleted when nothing is trained on it any more.
+        cache_dir: Folder for these features, which runs can share; empty is `frozen` in the workdir, which the variants
+            and seeds of an experiment share. It may be deleted when nothing is trained on it any more.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
         cam_units: Channels of the class activation convolution (paper symbol K).
         cam_groups: Groups of that convolution, 1 or 2 (the authors' release has 2).

@@ -28,13 +28,17 @@ class FrozenFeatures:
 
     Args:
         folder: where the file lies; what decides the features must be part of its name.
+        decides: what decides the features, for a note beside them.
         num_videos: n.
         draws: clips of each video.
         shape: (T, h, w, D) of one clip's features.
     """
 
-    def __init__(self, folder: pathlib.Path, num_videos: int, draws: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, folder: pathlib.Path, decides: dict[str, object], num_videos: int, draws: int, shape: tuple[int, ...]
+    ) -> None:
         self.folder = folder
+        self._decides = decides
         self._path = folder / _FILE
         self.draws = draws
         self._num_videos, self._shape = num_videos, shape
@@ -55,14 +59,14 @@ class FrozenFeatures:
         """Bytes still to be written."""
         return (self.total - self.done) * self._bytes
 
-    def prepare(self, settings: dict[str, object]) -> None:
+    def prepare(self) -> None:
         """Makes the folder, with a note of what decides the features, and sees to it that the disk has room.
 
         Raises:
             ValueError: there is less space than the features need.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / _SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        (self.folder / _SETTINGS).write_text(json.dumps(self._decides, indent=1) + "\n", encoding="utf-8")
         free = shutil.disk_usage(self.folder).free
         if self.missing_bytes > free:
             raise ValueError(
@@ -111,6 +115,12 @@ class FrozenFeatures:
                 "or give a --cache_dir on another disk"
             ) from error
 
+    def read(self, clip: int) -> np.ndarray:
+        """The features of one clip, float16 [T, h, w, D]."""
+        with open(self._path, "rb", buffering=0) as file:
+            data = os.pread(file.fileno(), self._bytes, int(clip) * self._bytes)
+        return np.frombuffer(data, np.float16).reshape(self._shape)
+
     def training_batches(
         self,
         subset: pipeline.Subset,
@@ -133,15 +143,10 @@ class FrozenFeatures:
         """
         labels = pipeline.training_labels(subset.videos)
 
-        def load(clip: np.ndarray) -> np.ndarray:
-            with open(self._path, "rb", buffering=0) as file:
-                data = os.pread(file.fileno(), self._bytes, int(clip) * self._bytes)
-            return np.frombuffer(data, np.float16).reshape(self._shape)
-
         def example(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
             draw = tf.random.stateless_uniform([], [seed, position], 0, self.draws, tf.int64)
             clip = draw * self._num_videos + tf.gather(rows, index)
-            clip = tf.numpy_function(load, [clip], tf.float16, stateful=False)
+            clip = tf.numpy_function(self.read, [clip], tf.float16, stateful=False)
             return {"features": tf.ensure_shape(clip, self._shape), "labels": tf.gather(labels, index)}
 
         order = pipeline.training_order(subset, seed, first_step * batch_size)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tclsta_tf.data import features, pipeline
 from tclsta_tf.models import inference
-from tclsta_tf.recipes import parts
+from tclsta_tf.recipes import frozen, parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
 from tfrecords_tools import manifest, storage
@@ -28,19 +28,24 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
         ValueError: where the stream is not trained.
     """
     run.verify(stream)
-    model = _model_digest(run, stream)
-    missing = [role for role in roles if not model or _made_by(run.feature_file(stream, role)) != model]
+    digest = _model_digest(run, stream)
+    missing = [role for role in roles if not digest or _made_by(run.feature_file(stream, role)) != digest]
     if not missing:
         return
-    folded = inference.InferenceStream(parts.load(run, stream))
-    infer = parts.make_inference(run, stream, folded, run.config.data.test_frames, features.OUTPUTS)
+    model = parts.load(run, stream)
+    infer = parts.make_inference(
+        run, stream, inference.InferenceStream(model), run.config.data.test_frames, features.OUTPUTS
+    )
     for role in missing:
         subset = run.subset(role)
         ids = [video.id for video in subset.videos for _ in range(run.clips(role))]
-        batches = _outputs(run, infer, stream, role) if ids else ()
+        stored = None
+        if ids and run.config.stream_of(stream).cache_frozen and run.crops(role) == run.clips(role) == 1:
+            stored = frozen.TestClips(run, stream, frozen.FrozenPart(run, stream, model), role)
+        batches = _outputs(run, infer, stream, role, stored) if ids else ()
         with run.explaining_damage():
             features.write(run.feature_file(stream, role), ids, batches)
-        manifest.write_atomically(_note(run.feature_file(stream, role)), model + "\n")
+        manifest.write_atomically(_note(run.feature_file(stream, role)), digest + "\n")
 
 
 def is_extracted(run: run_lib.Run, stream: str, role: str) -> bool:
@@ -63,7 +68,9 @@ def _note(file: storage.AnyPath) -> storage.AnyPath:
     return file.parent / f"{file.name}.model"
 
 
-def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -> Iterator[dict[str, np.ndarray]]:
+def _outputs(
+    run: run_lib.Run, infer: parts.Inference, stream: str, role: str, stored: frozen.TestClips | None
+) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
     crops, windows = run.crops(role), run.clips(role)
     progress = summaries.Progress(f"features {stream} {role}", len(subset) * windows)
@@ -72,10 +79,12 @@ def _outputs(run: run_lib.Run, infer: parts.Inference, stream: str, role: str) -
     for batch in pipeline.video_batches(
         subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
     ):
-        outputs = {name: value.numpy() for name, value in infer(batch["clips"]).items()}
+        count = len(batch["labels"])
+        found = infer(batch["clips"]) if stored is None else stored.outputs(done, count, features.OUTPUTS)
+        outputs = {name: value.numpy() for name, value in found.items()}
         yield features.average_crops(outputs, crops) | {
             "labels": batch["labels"].numpy(),
             "positions": batch["positions"].numpy(),
         }
-        done += len(batch["labels"])
+        done += count
         progress.show(done, {})

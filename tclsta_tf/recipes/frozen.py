@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -53,115 +53,187 @@ def is_frozen(variable: keras.Variable, backbone: str, frozen: tuple[str, ...]) 
         return False
 
 
-class Cache:
-    """Trains a stream on features of the frozen part that were computed once.
-
-    They are of all videos of the training part, those held out too, and of clips that do not depend on the run's seed:
-    so runs share them that differ in what is held out, in their seed or in what stands above the frozen part.
+class FrozenPart:
+    """The frozen part of a stream's backbone, whose features are kept on disk (--cache_frozen).
 
     Args:
         run: configuration, data and working folder.
         stream: `static` or `motion`.
         model: of the stream.
-        subset: the videos to train on.
-        frames: frames of a clip.
 
     Raises:
         ValueError: the frozen part normalises by the statistics of a batch, so that its features do not stay the same.
     """
 
-    def __init__(
-        self,
-        run: run_lib.Run,
-        stream: str,
-        model: attention_stream.AttentionStream,
-        subset: pipeline.Subset,
-        frames: int,
-    ) -> None:
-        settings, data = run.config.stream_of(stream), run.config.data
-        self._subset, self._stream, self._frames = subset, stream, frames
-        self._whole = run.training_part
-        self._model = model
+    def __init__(self, run: run_lib.Run, stream: str, model: attention_stream.AttentionStream) -> None:
+        settings = run.config.stream_of(stream)
+        self._run, self._stream, self._settings, self._model = run, stream, settings, model
         self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
         if any(type(layer) is keras.layers.BatchNormalization for layer in self._first.layers):
             raise ValueError(
                 "--cache_frozen needs --batchnorm=frozen: normalised by their batch, the features of a clip change. "
                 f"Received: --batchnorm={settings.batchnorm}"
             )
-        self._clips = run.clip_settings(frames, _SEED)
+
+    def store(
+        self, videos: pipeline.Subset, frames: int, clips: dict[str, object], draws: int = 1
+    ) -> frozen_features.FrozenFeatures:
+        """The file of the features of some clips, in a folder named after all that decides them.
+
+        Args:
+            videos: whose clips they are.
+            frames: of a clip.
+            clips: how they are taken.
+            draws: clips of each video. As many as are wanted may be appended: their number is no part of the name.
+        """
+        settings, data = self._settings, self._run.config.data
         decides = {
-            "stream": stream,
+            "stream": self._stream,
             "backbone": settings.backbone,
             "freeze_until": settings.freeze_until,
             "weights": run_lib.digest(np.ascontiguousarray(weight).tobytes() for weight in self._first.get_weights()),
             "flow_scale": settings.flow_scale,
             "input_pooling": settings.input_pooling,
-            "precision": run.config.device.precision,
-            "clips": dataclasses.asdict(self._clips),
-            "videos": run_lib.digest(video.id.encode() for video in self._whole.videos),
-            "records": run_lib.digest(shard.sha256.encode() for shard in self._whole.shards),
+            "precision": self._run.config.device.precision,
+            "clips": clips,
+            "videos": run_lib.digest(video.id.encode() for video in videos.videos),
+            "records": run_lib.digest(shard.sha256.encode() for shard in videos.shards),
         }
-        folder = settings.cache_dir or run.part_dir(stream) / "frozen"
-        # As many draws as are wanted may be appended, so that their number is no part of the name.
-        name = f"{stream}-{run_lib.digest([json.dumps(decides, sort_keys=True).encode()])[:16]}"
-        shape = self._first.compute_output_shape((frames, data.crop_size, data.crop_size, model.channels))
-        self._decides = decides
-        self._features = frozen_features.FrozenFeatures(
-            storage.local(folder, "cache_dir") / name, len(self._whole), settings.cache_frozen, tuple(shape)
-        )
+        name = f"{self._stream}-{run_lib.digest([json.dumps(decides, sort_keys=True).encode()])[:16]}"
+        shape = self._first.compute_output_shape((frames, data.crop_size, data.crop_size, self._model.channels))
+        folder = storage.local(self._run.cache_dir, "cache_dir") / name
+        return frozen_features.FrozenFeatures(folder, decides, len(videos), draws, tuple(shape))
 
-    def batches(self, seed: int, batch_size: int, first_step: int) -> tf.data.Dataset:
-        """Gives training batches, see `FrozenFeatures.training_batches`; computes first what is not there yet.
+    def fill(self, store: frozen_features.FrozenFeatures, clips: Callable[[int], tf.data.Dataset], frames: int) -> None:
+        """Computes what is not there yet.
+
+        Args:
+            store: from `store`.
+            clips: gives the clips behind so many, uint8 [T, crop, crop, 3 or 20] each.
+            frames: T.
 
         Raises:
             ValueError: the disk has no room for the features.
             Preempted: the process was asked to end; the features that are there are kept.
         """
-        store = self._features
-        if store.done < store.total:
-            store.prepare(self._decides)
-            with store.reserved():
-                self._fill()
-        numbers = {video.id: number for number, video in enumerate(self._whole.videos)}
-        rows = np.array([numbers[video.id] for video in self._subset.videos])
-        return store.training_batches(self._subset, rows, seed, batch_size, first_step)
-
-    def _fill(self) -> None:
-        store = self._features
-        if store.done >= store.total:  # Another run that shares the folder has done it meanwhile.
+        if store.done >= store.total:
             return
-        sys.stderr.write(
-            f"{self._stream}: computing the features of {store.total - store.done} clips once, "
-            f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
-        )
-        # That of the training loop would only be asked after the first step, hours later.
-        with preemption.watch() as asked_to_stop:
-            store.append(itertools.takewhile(lambda features: not asked_to_stop(), self._compute(store.done)))
-            if asked_to_stop() and store.done < store.total:
-                raise preemption.Preempted(
-                    f"asked to end; {store.done} of {store.total} clips' features of {self._stream} are kept: run "
-                    "again to go on"
-                )
+        store.prepare()
+        with store.reserved():
+            if store.done >= store.total:  # Another run that shares the folder has done it meanwhile.
+                return
+            sys.stderr.write(
+                f"{self._stream}: computing the features of {store.total - store.done} clips once, "
+                f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
+            )
+            # That of the training loop would only be asked after the first step, hours later.
+            with preemption.watch() as asked_to_stop:
+                computed = self._compute(clips(store.done), frames, store.done, store.total)
+                store.append(itertools.takewhile(lambda features: not asked_to_stop(), computed))
+                if asked_to_stop() and store.done < store.total:
+                    raise preemption.Preempted(
+                        f"asked to end; {store.done} of {store.total} clips' features of {self._stream} are kept: run "
+                        "again to go on"
+                    )
 
-    def outputs(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The stream's outputs in training, from the frozen part's features float16 [b, T, h, w, D]."""
-        folded = tf.cast(tf.reshape(features, [-1, *features.shape[2:]]), self._first.output.dtype)
-        grid = folded if self._second is None else self._second(folded, training=True)
-        return self._model.attend(grid, self._frames, labels=labels, training=True)
+    def _compute(self, clips: tf.data.Dataset, frames: int, done: int, total: int) -> Iterator[np.ndarray]:
+        first = inference.fold_batch_normalization(self._first)
 
-    def _compute(self, first: int) -> Iterator[np.ndarray]:
-        first_part = inference.fold_batch_normalization(self._first)
-        clips = pipeline.drawn_clips(self._whole, self._stream, self._clips, self._features.draws, first)
-
-        @tf.function(input_signature=[pipeline.clip_spec(self._stream, self._frames, self._clips.crop_size)])
+        @tf.function(input_signature=[pipeline.clip_spec(self._stream, frames, self._run.config.data.crop_size)])
         def compute(batch: tf.Tensor) -> tf.Tensor:
-            grid = first_part(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
-            return tf.cast(tf.reshape(grid, [-1, self._frames, *grid.shape[1:]]), tf.float32)
+            grid = first(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
+            return tf.cast(tf.reshape(grid, [-1, frames, *grid.shape[1:]]), tf.float32)
 
-        progress = summaries.Progress(f"{self._stream} frozen", self._features.total, first)
-        done = first
+        progress = summaries.Progress(f"{self._stream} frozen", total, done)
         for batch in clips.batch(_BATCH).prefetch(1):
             features = compute(batch).numpy()
             yield from features
             done += len(features)
             progress.show(done, {})
+
+    def outputs(
+        self, features: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """The stream's outputs, from the frozen part's features float16 [b, T, h, w, D]."""
+        folded = tf.cast(tf.reshape(features, [-1, *features.shape[2:]]), self._first.output.dtype)
+        grid = folded if self._second is None else self._second(folded, training=training)
+        return self._model.attend(grid, features.shape[1], labels=labels, training=training, heads=training)
+
+
+class TrainingClips:
+    """Clips to train on, as features of the frozen part.
+
+    They are of all videos of the training part, those held out too, and do not depend on the run's seed: so runs share
+    them that differ in what is held out, in their seed or in what stands above the frozen part.
+
+    Args:
+        run: configuration and data.
+        stream: `static` or `motion`.
+        part: the frozen part of its model.
+        frames: frames of a clip.
+    """
+
+    def __init__(self, run: run_lib.Run, stream: str, part: FrozenPart, frames: int) -> None:
+        self._whole, self._stream, self._part, self._frames = run.training_part, stream, part, frames
+        self._clips = run.clip_settings(frames, _SEED)
+        self._draws = run.config.stream_of(stream).cache_frozen
+        self._store = part.store(self._whole, frames, dataclasses.asdict(self._clips), self._draws)
+
+    def batches(self, subset: pipeline.Subset, seed: int, batch_size: int, first_step: int) -> tf.data.Dataset:
+        """Gives training batches, see `FrozenFeatures.training_batches`; computes first what is not there yet.
+
+        Args:
+            subset: the videos to train on.
+            seed: decides order and clips.
+            batch_size: clips per batch.
+            first_step: batches that an earlier run has consumed already.
+
+        Raises:
+            ValueError: the disk has no room for the features.
+            Preempted: the process was asked to end; the features that are there are kept.
+        """
+
+        def clips(first: int) -> tf.data.Dataset:
+            return pipeline.drawn_clips(self._whole, self._stream, self._clips, self._draws, first)
+
+        self._part.fill(self._store, clips, self._frames)
+        numbers = {video.id: number for number, video in enumerate(self._whole.videos)}
+        rows = np.array([numbers[video.id] for video in subset.videos])
+        return self._store.training_batches(subset, rows, seed, batch_size, first_step)
+
+
+class TestClips:
+    """The clip that each video of a role is tested with, as features of the frozen part; computes what is not there.
+
+    Args:
+        run: configuration and data; one clip of each video is tested, and its centre.
+        stream: `static` or `motion`.
+        part: the frozen part of its model.
+        role: the test part must be open to be read.
+    """
+
+    def __init__(self, run: run_lib.Run, stream: str, part: FrozenPart, role: str) -> None:
+        data, subset = run.config.data, run.subset(role)
+        how: dict[str, object] = {
+            "test_frames": data.test_frames,
+            "crop_size": data.crop_size,
+            "release": data.sampling == "release",
+        }
+        self._part = part
+        self._store = part.store(subset, data.test_frames, how)
+
+        def clips(first: int) -> tf.data.Dataset:
+            batches = pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, 1, data.sampling)
+            return batches.map(lambda batch: batch["clips"][0]).skip(first)
+
+        part.fill(self._store, clips, data.test_frames)
+
+    def outputs(self, first: int, count: int, names: Sequence[str]) -> dict[str, tf.Tensor]:
+        """Some of the stream's outputs for `count` videos in record order from `first` on, in float32."""
+        stored = np.stack([self._store.read(number) for number in range(first, first + count)])
+        return self._infer(stored, tuple(names))
+
+    @tf.function(reduce_retracing=True)
+    def _infer(self, stored: tf.Tensor, names: tuple[str, ...]) -> dict[str, tf.Tensor]:
+        outputs = self._part.outputs(stored)
+        return {name: tf.cast(outputs[name], tf.float32) for name in names}

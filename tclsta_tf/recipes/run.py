@@ -20,6 +20,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -51,6 +52,7 @@ class Run:
         leaves_out_group: whether the split was given as the number of a group to test on.
         fold: number of a fold and how many there are: its videos are the validation part instead.
         report: name of the folder of the evaluation; another one than `report` for another way of testing.
+        root: folder of the run that this one is a member, a variant, a fold or the refit of; None for its own.
     """
 
     config: config.RunConfig
@@ -60,6 +62,7 @@ class Run:
     leaves_out_group: bool = False
     fold: tuple[int, int] | None = None
     report: str = REPORT
+    root: storage.AnyPath | None = None
 
     @functools.cached_property
     def manifest(self) -> manifest.Manifest:
@@ -142,6 +145,11 @@ class Run:
                     raise ValueError(f"{shard.path} is damaged: delete it and run the conversion again") from error
             raise
 
+    @property
+    def cache_dir(self) -> storage.AnyPath:
+        """Where features of frozen parts are kept, for all runs of an experiment."""
+        return storage.path(self.config.stream.cache_dir or (self.root or self.workdir) / "frozen")
+
     def part_dir(self, part: str) -> storage.AnyPath:
         """Where a part's checkpoints and finished model are."""
         return self.workdir / part
@@ -180,6 +188,9 @@ class Run:
         """Where the evaluation goes."""
         return self.workdir / self.report
 
+    def _below(self, folder: str, **changes: Any) -> "Run":
+        return dataclasses.replace(self, workdir=self.workdir / folder, root=self.root or self.workdir, **changes)
+
     def member(self, folder: str, split: str, seed: int) -> "Run":
         """One of several runs that differ in split and seed; its folder lies below this one's."""
         data = dataclasses.replace(self.config.data, split=split)
@@ -187,7 +198,7 @@ class Run:
         settings = dataclasses.replace(self.config, data=data, device=device)
         group = f"--leave_out_group={split}\n" if self.leaves_out_group else ""
         flags = f"{self.flags}\n--split={split}\n{group}--seed={seed}\n"
-        return dataclasses.replace(self, config=settings, workdir=self.workdir / folder, flags=flags)
+        return self._below(folder, config=settings, flags=flags)
 
     def refit(self) -> "Run":
         """The run with the same recipe on all videos, whose fusion is that of this run.
@@ -202,15 +213,12 @@ class Run:
         except ValueError as error:
             raise ValueError(f"--refit leaves no validation part: {error}") from error
         overrides = f"--train_on=all\n--validation_fraction=0\n--awl_scores=validation\n--svm_c={fusion.svm_c[0]}\n"
-        return dataclasses.replace(
-            self, config=settings, workdir=self.workdir / "refit", flags=f"{self.flags}\n{overrides}"
-        )
+        return self._below("refit", config=settings, flags=f"{self.flags}\n{overrides}")
 
     def folds(self) -> list["Run"]:
         """Runs without one part of the training videos each; see `config.FusionConfig.awl_scores`."""
         count = self.config.fusion.awl_folds
-        wanted = range(count)
-        runs = [dataclasses.replace(self, workdir=self.workdir / "folds" / str(k), fold=(k, count)) for k in wanted]
+        runs = [self._below(f"folds/{k}", fold=(k, count)) for k in range(count)]
         for fold in runs:
             fold.__dict__["manifest"] = self.manifest
         return runs
@@ -229,8 +237,7 @@ class Run:
             if part in config.STREAMS and stages[part] != getattr(self.config, part):
                 columns = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
                 overrides += "".join(f"--{part}_{name}={','.join(map(str, of))}\n" for name, of in columns.items())
-        folder = self.workdir / "ablation" / attention
-        child = dataclasses.replace(self, config=settings, workdir=folder, flags=f"{self.flags}\n{overrides}")
+        child = self._below(f"ablation/{attention}", config=settings, flags=f"{self.flags}\n{overrides}")
         child.__dict__["manifest"] = self.manifest  # checked once is enough
         return child
 

@@ -38,7 +38,8 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     backbone = settings_of_stream.backbone
     free = [v for v in model.trainable_variables if not frozen.is_frozen(v, backbone, frozen_parts)]
     lengths = {stage.frames for stage in getattr(run.config, stream)} if settings_of_stream.cache_frozen else ()
-    caches = {frames: frozen.Cache(run, stream, model, train, frames) for frames in lengths}
+    part = frozen.FrozenPart(run, stream, model) if lengths else None
+    caches = {frames: frozen.TrainingClips(run, stream, part, frames) for frames in lengths} if part else {}
 
     def make_trainer(stage: parts.Stage) -> trainer.Trainer:
         settings = stage.settings
@@ -46,8 +47,8 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
 
         def forward(batch: trainer.Batch, step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             labels = batch["labels"]
-            if cache:
-                outputs = cache.outputs(batch["features"], labels)
+            if part:
+                outputs = part.outputs(batch["features"], labels, training=True)
             else:
                 outputs = model(batch["clips"], labels=labels, training=True)
             by_name = losses.stream_losses(
@@ -57,7 +58,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
 
         def batches(step: int, workers: int, worker: int) -> tf.data.Dataset:
             if cache:
-                return cache.batches(stage.seed, settings.batch_size, step)
+                return cache.batches(train, stage.seed, settings.batch_size, step)
             return _batches(run, train, stream, stage, step, workers, worker)
 
         return parts.make_trainer(

@@ -12,7 +12,7 @@ SHAPE = (1, 4, 4, 8)
 
 
 def _store(folder):
-    return frozen_features.FrozenFeatures(folder, num_videos=6, draws=1, shape=SHAPE)
+    return frozen_features.FrozenFeatures(folder, {}, num_videos=6, draws=1, shape=SHAPE)
 
 
 def _clips(first, last):
@@ -21,7 +21,7 @@ def _clips(first, last):
 
 def test_a_full_disk_is_told_and_costs_no_whole_clip(tmp_path):
     store = _store(tmp_path)
-    store.prepare({})
+    store.prepare()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 256 + 100, limits[1]))
@@ -42,7 +42,7 @@ def test_an_error_of_the_clips_themselves_is_left_as_it_is(tmp_path):
         raise FileNotFoundError("records")
 
     store = _store(tmp_path)
-    store.prepare({})
+    store.prepare()
     with pytest.raises(FileNotFoundError, match="^records$"):
         store.append(broken())
     assert store.done == 1
@@ -50,7 +50,7 @@ def test_an_error_of_the_clips_themselves_is_left_as_it_is(tmp_path):
 
 def test_two_runs_do_not_write_at_the_same_time(tmp_path):
     first, second = _store(tmp_path), _store(tmp_path)
-    first.prepare({})
+    first.prepare()
     entered = threading.Event()
 
     def enter():

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from tclsta_tf.data import frozen_features, pipeline
+from tclsta_tf.data import features, frozen_features, pipeline
 from tclsta_tf.models import backbones
-from tclsta_tf.recipes import frozen, parts, run, train_stream
+from tclsta_tf.recipes import extract, frozen, parts, run, train_stream
 from tclsta_tf.training import preemption
 from tfrecords_tools import config, conversion, datasets
 
@@ -50,14 +50,15 @@ def test_outputs_equal_those_of_the_whole_network(make_run, precision):
     parts.prepare(made.config.device)
     model = train_stream.build_stream(made, "motion")
     subset = made.subset("train")
-    cache = frozen.Cache(made, "motion", model, subset, frames=3)
-    batch = next(iter(cache.batches(seed=7, batch_size=4, first_step=2)))
+    part = frozen.FrozenPart(made, "motion", model)
+    cache = frozen.TrainingClips(made, "motion", part, frames=3)
+    batch = next(iter(cache.batches(subset, seed=7, batch_size=4, first_step=2)))
     whole = made.training_part
     drawn = np.stack(
         list(pipeline.drawn_clips(whole, "motion", pipeline.ClipSettings(3, 40, 0), 2).as_numpy_iterator())
     )
     drawn = drawn.reshape(2, len(whole), *drawn.shape[1:])
-    found = cache.outputs(batch["features"], batch["labels"])
+    found = part.outputs(batch["features"], batch["labels"], training=True)
     names = pipeline.batch_ids(subset, 4, seed=7, step=2)
     ids = [video.id for video in whole.videos]
     for row, name in enumerate(names):
@@ -85,9 +86,10 @@ def test_every_clip_of_a_video_is_shown(make_run):
     made = make_run(cache_frozen=3)
     parts.prepare(made.config.device)
     subset = made.subset("train")
-    cache = frozen.Cache(made, "static", train_stream.build_stream(made, "static"), subset, frames=3)
+    part = frozen.FrozenPart(made, "static", train_stream.build_stream(made, "static"))
+    cache = frozen.TrainingClips(made, "static", part, frames=3)
     seen = collections.defaultdict(set)
-    for step, batch in enumerate(cache.batches(seed=1, batch_size=len(subset), first_step=0).take(12)):
+    for step, batch in enumerate(cache.batches(subset, seed=1, batch_size=len(subset), first_step=0).take(12)):
         names = pipeline.batch_ids(subset, len(subset), 1, step)
         assert sorted(names) == sorted(video.id for video in subset.videos)
         for name, clip in zip(names, batch["features"].numpy(), strict=True):
@@ -121,6 +123,21 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(make_run, monkeypatch
     assert file.read_bytes() == other.read_bytes()
     for path, value in _weights(broken).items():
         np.testing.assert_array_equal(value, trained[path])
+
+
+def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd):
+    made = make_run()
+    for of in (made, made.variant("none")):
+        train_stream.train_stream(of, "motion")
+        capfd.readouterr()
+        extract.extract(of, "motion", ("validation",))
+        assert capfd.readouterr().err.count("computing the features of 6 clips once") == (1 if of is made else 0)
+        stored = features.read(of.feature_file("motion", "validation"))
+        batch = next(iter(pipeline.video_batches(made.subset("validation"), "motion", 4, 40, 6)))
+        outputs = parts.load(of, "motion")(batch["clips"], training=False)
+        for name in ("scores", "spatial_attention", "temporal_attention"):
+            np.testing.assert_allclose(stored[name], outputs[name], atol=3e-3, err_msg=name)
+        np.testing.assert_array_equal(stored["labels"], batch["labels"])
 
 
 def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path, capfd):
@@ -161,14 +178,14 @@ def test_several_machines_are_refused(make_run):
 def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000))
-    store = frozen_features.FrozenFeatures(tmp_path / "features", 2, 3, (1, 10, 10, 1))
+    store = frozen_features.FrozenFeatures(tmp_path / "features", {}, 2, 3, (1, 10, 10, 1))
     with pytest.raises(ValueError, match=r"--cache_frozen=3 needs 0.00 GB more in .*, and 0.00 GB are free. Lower it"):
-        store.prepare({})
+        store.prepare()
 
 
 def test_values_that_16_bits_cannot_hold_are_refused(tmp_path):
-    store = frozen_features.FrozenFeatures(tmp_path / "features", 2, 1, (1, 1, 1, 2))
-    store.prepare({})
+    store = frozen_features.FrozenFeatures(tmp_path / "features", {}, 2, 1, (1, 1, 1, 2))
+    store.prepare()
     with pytest.raises(ValueError, match="up to 65504. Received: features up to 70000"):
         store.append([np.full([1, 1, 1, 2], 60000.0), np.full([1, 1, 1, 2], 70000.0)])
     assert (store.done, store.total) == (1, 2)
@@ -242,7 +259,8 @@ def test_two_devices_train_like_one(make_run, tmp_path):
 def test_sigterm_ends_the_computing_of_features(make_run, monkeypatch):
     made = make_run()
     parts.prepare(made.config.device)
-    cache = frozen.Cache(made, "static", train_stream.build_stream(made, "static"), made.subset("train"), frames=3)
+    part = frozen.FrozenPart(made, "static", train_stream.build_stream(made, "static"))
+    cache = frozen.TrainingClips(made, "static", part, frames=3)
     show = frozen.summaries.Progress.show
 
     def ask_to_end(progress, done, values):
@@ -253,8 +271,8 @@ def test_sigterm_ends_the_computing_of_features(make_run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(frozen.summaries.Progress, "show", ask_to_end)
         with pytest.raises(preemption.Preempted, match="asked to end; 8 of 36 clips' features of static are kept"):
-            cache.batches(seed=1, batch_size=4, first_step=0)
-    assert next(iter(cache.batches(seed=1, batch_size=4, first_step=0)))["features"].shape[0] == 4
+            cache.batches(made.subset("train"), seed=1, batch_size=4, first_step=0)
+    assert next(iter(cache.batches(made.subset("train"), seed=1, batch_size=4, first_step=0)))["features"].shape[0] == 4
 
 
 def test_a_negative_number_of_clips_is_refused(make_run):
