@@ -31,6 +31,12 @@ class Comparison:
     only_second: int
     p_value: float | None
 
+    @property
+    def verdict(self) -> str:
+        """`better` or `worse`, of the second, where the interval excludes 0; else `undecided`."""
+        low, high = self.interval
+        return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
 
 def bootstrap(
     values: np.ndarray,

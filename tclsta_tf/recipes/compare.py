@@ -139,12 +139,13 @@ def _differences(
     header = ("run", "variant", *COMPARISON_HEADER)
     caption = (
         f"Difference to {first.name} in points of overall accuracy, with 95 % intervals over the {len(videos)} videos; "
-        "videos lost and gained; p of McNemar's exact test, each by itself"
+        "better or worse where the interval excludes 0, else undecided; videos lost and gained; p of McNemar's exact "
+        "test, each by itself"
     )
     return tables.Table(header, tuple(lines), caption=caption, text_columns=2)
 
 
-COMPARISON_HEADER = ("points", "95 % interval", "lost", "gained", "p")
+COMPARISON_HEADER = ("points", "95 % interval", "verdict", "lost", "gained", "p")
 """Titles of what `comparison_cells` gives."""
 
 
@@ -154,6 +155,7 @@ def comparison_cells(found: intervals.Comparison) -> tuple[str, ...]:
     return (
         f"{100 * found.difference:+.1f}",
         f"{100 * low:+.1f} to {100 * high:+.1f}",
+        found.verdict,
         str(found.only_first),
         str(found.only_second),
         "-" if found.p_value is None else f"{found.p_value:.2g}",
@@ -165,7 +167,7 @@ def comparison_table(comparisons: Mapping[tuple[str, str], intervals.Comparison]
     lines = tuple((second, first, *comparison_cells(found)) for (first, second), found in comparisons.items())
     header = ("variant", "against", *COMPARISON_HEADER)
     caption = (
-        "What each part adds: points of overall accuracy on the same videos, with 95 % intervals; videos lost and "
-        "gained; p of McNemar's exact test, each by itself"
+        "What each part adds: points of overall accuracy on the same videos, with 95 % intervals; better or worse where "
+        "the interval excludes 0, else undecided; videos lost and gained; p of McNemar's exact test, each by itself"
     )
     return tables.Table(header, lines, caption=caption, text_columns=2)

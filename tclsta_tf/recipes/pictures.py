@@ -15,7 +15,7 @@ from tclsta_tf.reports import attention_figure, explorers, figures, html
 from tclsta_tf.training import summaries, trainer
 from tfrecords_tools import storage
 
-_PICTURED_VIDEOS = 4
+_PICTURED_VIDEOS = 10
 _EXAMPLES = 12  # successes, and as many failures
 _SAME_CLASS = 2  # at most, of either
 

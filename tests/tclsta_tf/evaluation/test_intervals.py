@@ -100,6 +100,13 @@ def test_comparison_counts_who_alone_is_right():
     assert same.interval[0] == -same.interval[1] < 0  # never disagreeing on 120 videos is no proof either
 
 
+@pytest.mark.parametrize(
+    ("interval", "verdict"), [((0.01, 0.2), "better"), ((-0.2, -0.01), "worse"), ((0.0, 0.2), "undecided")]
+)
+def test_the_verdict_is_whether_the_interval_excludes_0(interval, verdict):
+    assert intervals.Comparison(0.1, interval, 1, 2, None).verdict == verdict
+
+
 def test_videos_that_are_there_twice_are_no_further_evidence():
     first, second = np.array([True, True, False, False] * 10), np.array([True, False, True, True] * 10)
     ids = np.arange(40)
