@@ -168,6 +168,7 @@ def comparison_table(comparisons: Mapping[tuple[str, str], intervals.Comparison]
     header = ("variant", "against", *COMPARISON_HEADER)
     caption = (
         "What each part adds: points of overall accuracy on the same videos, with 95 % intervals; better or worse "
-        "where the interval excludes 0, else undecided; videos lost and gained; p of McNemar's exact test, each by itself"
+        "where the interval excludes 0, else undecided; videos lost and gained; p of McNemar's exact test, each by "
+        "itself"
     )
     return tables.Table(header, lines, caption=caption, text_columns=2)
