@@ -120,6 +120,9 @@ class StreamConfig:
         dropout: Rate of dropout in front of the classifiers, in [0, 1).
         batchnorm: `batch` normalises by the whole batch's statistics, over all devices; `frozen` by stored averages;
             `partial` by the batch's in the first layer and stored ones in all others (TSN), for small batches.
+        batchnorm_momentum: Share that the stored averages keep of themselves in a step, in [0, 1): with the usual 0.99
+            they follow weights that move fast, in a training of a few hundred steps, only from afar. -1 leaves the
+            backbone's own.
         video_loss: Adds a cross-entropy on the whole video's score, so that the temporal attention itself is trained.
     """
 
@@ -141,6 +144,7 @@ class StreamConfig:
     flow_scale: float = 1.0
     dropout: float = 0.0
     batchnorm: str = choices("batch", "frozen", "partial")
+    batchnorm_momentum: float = -1.0
     video_loss: bool = False
 
     def __post_init__(self) -> None:
@@ -149,6 +153,8 @@ class StreamConfig:
         for name in ("affinity_scale", "flow_scale"):
             _check(getattr(self, name) > 0, name, "positive", getattr(self, name))
         _check(0 <= self.dropout < 1, "dropout", "in [0, 1)", self.dropout)
+        momentum = self.batchnorm_momentum
+        _check(momentum == -1 or 0 <= momentum < 1, "batchnorm_momentum", "in [0, 1), or -1", momentum)
         for name in ("cam_units", "lstm_units", "input_pooling"):
             _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _check(self.cache_frozen >= 0, "cache_frozen", "0 or more", self.cache_frozen)

@@ -43,6 +43,7 @@ class AttentionStream(keras.Model):
         cam_kernel_initializer: of the CAM convolution (release: gaussian 0.01). Default `he_normal`.
         flow_scale: float > 0, factor on flow bytes minus 128. Default 1.0.
         input_pooling: int >= 1, side of the squares of pixels whose mean the backbone sees. Default 1.
+        batchnorm_momentum: float in [0, 1) or None; see `backbones.build_backbone`. Default None.
         dropout: float in [0, 1), rate of dropout in front of the classifiers. Default 0.
         name: of the model and of its variables' paths. Default `attention_stream`.
 
@@ -84,6 +85,7 @@ class AttentionStream(keras.Model):
         cam_kernel_initializer: str | dict | keras.initializers.Initializer = "he_normal",
         flow_scale: float = 1.0,
         input_pooling: int = 1,
+        batchnorm_momentum: float | None = None,
         dropout: float = 0.0,
         name: str = "attention_stream",
         **kwargs: Any,
@@ -111,11 +113,19 @@ class AttentionStream(keras.Model):
             "cam_kernel_initializer": keras.initializers.serialize(keras.initializers.get(cam_kernel_initializer)),
             "flow_scale": flow_scale,
             "input_pooling": input_pooling,
+            "batchnorm_momentum": batchnorm_momentum,
             "dropout": dropout,
         }
         policy = self.dtype_policy
         self.backbone = backbones.build_backbone(
-            backbone, self.channels, backbone_weights, batchnorm, flow_scale, input_pooling, dtype=policy
+            backbone,
+            self.channels,
+            backbone_weights,
+            batchnorm,
+            flow_scale,
+            input_pooling,
+            batchnorm_momentum,
+            dtype=policy,
         )
         if self.has_spatial_attention:
             self.class_activation = class_activation.ClassActivation(

@@ -103,6 +103,7 @@ def build_backbone(
     batchnorm: str = "batch",
     flow_scale: float = 1.0,
     input_pooling: int = 1,
+    batchnorm_momentum: float | None = None,
     dtype: str | keras.DTypePolicy | None = None,
 ) -> keras.Model:
     """Builds a backbone.
@@ -121,6 +122,8 @@ def build_backbone(
         flow_scale: float > 0, factor on flow bytes minus 128; see `layers.InputScaling`. `small` divides both kinds of
             input by 64 besides. Default 1.0.
         input_pooling: int >= 1, side in pixels of the squares whose mean the first convolution sees. Default 1.
+        batchnorm_momentum: float in [0, 1), share that stored averages keep in a step, where they are updated at all.
+            None: the network's own.
         dtype: policy of the layers. None: Keras' global policy.
 
     Returns:
@@ -143,6 +146,9 @@ def build_backbone(
     policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
     builder, first_convolution = _BUILDERS[name]
     backbone = builder(blocks.Inputs(channels, flow_scale, input_pooling), batchnorm, policy)
+    for layer in backbone.layers if batchnorm_momentum is not None else ():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = batchnorm_momentum
     if weights is not None:
         _copy_weights(_pretrained(name, weights, channels), backbone, first_convolution)
     return backbone

@@ -133,7 +133,7 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
     stream_config, data = run.config.stream_of(stream), run.config.data
     channels = pipeline.CHANNELS[stream]
     weights, flag = stream_config.backbone_weights, run.config.flag_of(stream, "backbone_weights")
-    batchnorm = stream_config.batchnorm
+    batchnorm, momentum = stream_config.batchnorm, stream_config.batchnorm_momentum
     cam_init = "he_normal" if stream_config.cam_init == "he_normal" else keras.initializers.RandomNormal(stddev=0.01)
     with _naming(flag), contextlib.ExitStack() as stack:
         if weights not in ("none", "imagenet"):
@@ -151,6 +151,7 @@ def build_stream(run: run_lib.Run, stream: str, replicas: int = 1) -> attention_
             affinity_scale=stream_config.affinity_scale,
             # The batch is the whole batch, however many devices share it.
             batchnorm="synchronized" if batchnorm == "batch" and replicas > 1 else batchnorm,
+            batchnorm_momentum=None if momentum == -1 else momentum,
             backbone_weights=None if weights == "none" else weights,
             cam_bias=stream_config.cam_bias,
             cam_kernel_initializer=cam_init,

@@ -177,3 +177,11 @@ def test_weights_that_are_none_or_not_all_are_refused(tmp_path):
 def test_arguments_outside_their_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         backbones.build_backbone(**{"name": "small", **arguments})
+
+
+def test_the_momentum_of_stored_averages_can_be_set_and_is_saved(tmp_path):
+    model = backbones.build_backbone("small", batchnorm_momentum=0.5)
+    model.save(tmp_path / "backbone.keras")
+    for made in (model, keras.saving.load_model(tmp_path / "backbone.keras")):
+        assert {layer.momentum for layer in batchnorms(made)} == {0.5}
+    assert {layer.momentum for layer in batchnorms(backbones.build_backbone("small"))} == {0.9}
