@@ -28,7 +28,15 @@ def test_every_flagfile_is_read(path):
 def test_there_are_both_presets_of_every_dataset():
     datasets = {"hmdb51", "ucf101", "ucf50", "thumos14", "jhmdb21", "demo"}
     presets = {(path.parent.name, path.stem) for path in FILES if path.parent != CONFIGS}
-    assert presets == {(dataset, preset) for dataset in datasets for preset in ("paper", "release")}
+    assert presets >= {(dataset, preset) for dataset in datasets for preset in ("paper", "release")}
+
+
+def test_jhmdb21_trains_all_layers_on_a_gpu_and_few_on_a_cpu():
+    cpu, gpu = (read(f"--flagfile={CONFIGS / 'jhmdb21' / name}.cfg") for name in ("all", "gpu"))
+    assert (cpu.stream_of("static").freeze_until, cpu.stream_of("motion").freeze_until) == ("conv5", "")
+    assert cpu.stream_of("static").cache_frozen and cpu.stream_of("motion").input_pooling == 2
+    assert all(not gpu.stream_of(stream).freeze_until for stream in config.STREAMS)
+    assert gpu.stream_of("motion").input_pooling == 1
 
 
 def test_fusion_chooses_among_the_same_values_everywhere():
