@@ -232,6 +232,9 @@ class TrainConfig:
     Attributes:
         trains: What learns: `all`; `spatial` is the backbone with the connection classifier and the CAM head, on their
             losses; `temporal` the temporal head alone, on its loss. Frozen layers keep their batch statistics.
+            `backbone`, a first stage, is all of a stream without attention; it is trained once for all variants of an
+            ablation, in <workdir>/backbone. `heads` is all that stands above the backbone, which is left as it is and
+            normalises by its stored averages.
         steps: Training steps.
         batch_size: Clips (videos for the collaborative network) per step, over all devices.
         accumulate: Parts that each device's share of the batch is cut into, one after the other, where it does not fit
@@ -259,7 +262,7 @@ class TrainConfig:
         keep: `last` ends with the weights of the last step, `best` with those of the best look at the validation part.
     """
 
-    trains: str = choices("all", "spatial", "temporal")
+    trains: str = choices("all", "spatial", "temporal", "backbone", "heads")
     steps: int = 30000
     batch_size: int = 6
     accumulate: int = 1
@@ -464,6 +467,10 @@ class RunConfig:
     def _check_stage(self, part: str, stage: TrainConfig) -> None:
         if part == "collaborative" and (len(self.collaborative) > 1 or stage.trains != "all"):
             raise ValueError("The collaborative network is trained in one stage: give one value to each of its flags")
+        if stage.trains == "backbone" and stage is not getattr(self, part)[0]:
+            raise ValueError(f"`{part}_trains` may have a stage `backbone` at its beginning only")
+        if stage.trains == "backbone" and len(getattr(self, part)) == 1:
+            raise ValueError(f"`{part}_trains` must have a stage behind `backbone`, such as `heads`")
         if stage.trains == "temporal" and "ta" not in self.stream.attention:
             raise ValueError(
                 f"`{part}_trains` has a stage `temporal`, and attention={self.stream.attention} has no temporal head. "

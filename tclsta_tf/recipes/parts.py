@@ -84,6 +84,9 @@ def train_stages(
         }
     )
     for number, settings in enumerate(getattr(run.config, part)):
+        if settings.trains == "backbone":  # It is a run of its own, and finished.
+            steps_before += settings.steps
+            continue
         seed = run.config.device.seed + number * _SEED_OF_STAGE
         stage = Stage(part, number, settings, model, strategy, seed, steps_before, scalars)
         loop = make_trainer(stage)

@@ -5,6 +5,7 @@ W/features                            <stream>-<role>.tfrecord
 W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the validation part that they are learned on
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
+W/backbone                            what a stage `backbone` trains, for the run and the rows of Table VI
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
 W/refit                               the same trained on all videos, for the classifier to be shipped (--refit)
 
@@ -53,6 +54,7 @@ class Run:
         fold: number of a fold and how many there are: its videos are the validation part instead.
         report: name of the folder of the evaluation; another one than `report` for another way of testing.
         root: folder of the run that this one is a member, a variant, a fold or the refit of; None for its own.
+        backbone_dir: folder of the backbones that its stages `backbone` train; None for `backbone` in the workdir.
     """
 
     config: config.RunConfig
@@ -63,6 +65,7 @@ class Run:
     fold: tuple[int, int] | None = None
     report: str = REPORT
     root: storage.AnyPath | None = None
+    backbone_dir: storage.AnyPath | None = None
 
     @functools.cached_property
     def manifest(self) -> manifest.Manifest:
@@ -188,8 +191,14 @@ class Run:
         """Where the evaluation goes."""
         return self.workdir / self.report
 
+    @property
+    def _backbone_dir(self) -> storage.AnyPath:
+        return self.backbone_dir or self.workdir / "backbone"
+
     def _below(self, folder: str, **changes: Any) -> "Run":
-        return dataclasses.replace(self, workdir=self.workdir / folder, root=self.root or self.workdir, **changes)
+        return dataclasses.replace(
+            self, workdir=self.workdir / folder, root=self.root or self.workdir, **{"backbone_dir": None} | changes
+        )
 
     def member(self, folder: str, split: str, seed: int) -> "Run":
         """One of several runs that differ in split and seed; its folder lies below this one's."""
@@ -227,17 +236,26 @@ class Run:
         """The run of one row of Table VI: this very run, or a folder below it for a variant with fewer attentions."""
         if attention == self.config.stream.attention:
             return self
-        stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
         stages = {part: getattr(self.config, part) for part in config.STREAMS}
         if "ta" not in attention:  # There is no temporal head to train.
             stages = {part: tuple(s for s in own if s.trains != "temporal") for part, own in stages.items()}
+        return self._with_attention(attention, stages, f"ablation/{attention}", backbone_dir=self._backbone_dir)
+
+    def backbone_run(self) -> "Run":
+        """The run of the stages `backbone`: streams without attention, trained once for this run and its variants."""
+        stages = {part: (dataclasses.replace(getattr(self.config, part)[0], trains="all"),) for part in config.STREAMS}
+        made = self._with_attention("none", stages, "backbone")
+        return dataclasses.replace(made, workdir=self._backbone_dir)
+
+    def _with_attention(self, attention: str, stages: dict[str, Any], folder: str, **changes: Any) -> "Run":
+        stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
         settings = dataclasses.replace(self.config, stream=stream, **stages)
         overrides = f"--attention={attention}\n--novideo_loss\n"  # the last one wins in a flagfile
         for part, values in settings.to_json().items():
             if part in config.STREAMS and stages[part] != getattr(self.config, part):
                 columns = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
                 overrides += "".join(f"--{part}_{name}={','.join(map(str, of))}\n" for name, of in columns.items())
-        child = self._below(f"ablation/{attention}", config=settings, flags=f"{self.flags}\n{overrides}")
+        child = self._below(folder, config=settings, flags=f"{self.flags}\n{overrides}", **changes)
         child.__dict__["manifest"] = self.manifest  # checked once is enough
         return child
 

@@ -29,12 +29,19 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     if run.model_file(stream).exists():
         run.verify(stream)
         return
+    starts_with_backbone = getattr(run.config, stream)[0].trains == "backbone"
+    if starts_with_backbone:
+        train_stream(run.backbone_run(), stream)
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     settings_of_stream = run.config.stream_of(stream)
     frozen_parts = frozen.parts(run, stream)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
+        if starts_with_backbone:
+            trained = parts.load(run.backbone_run(), stream)
+            model.backbone.set_weights(trained.backbone.get_weights())
+            model.connection_classifier.set_weights(trained.connection_classifier.get_weights())
     backbone = settings_of_stream.backbone
     free = [v for v in model.trainable_variables if not frozen.is_frozen(v, backbone, frozen_parts)]
     lengths = {stage.frames for stage in getattr(run.config, stream)} if settings_of_stream.cache_frozen else ()
@@ -49,6 +56,10 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
             labels = batch["labels"]
             if part:
                 outputs = part.outputs(batch["features"], labels, training=True)
+            elif settings.trains == "heads":
+                clips = batch["clips"]
+                features = model.backbone(tf.reshape(clips, [-1, *clips.shape[2:]]), training=False)
+                outputs = model.attend(features, settings.frames, labels=labels, training=True)
             else:
                 outputs = model(batch["clips"], labels=labels, training=True)
             by_name = losses.stream_losses(
@@ -64,7 +75,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return parts.make_trainer(
             run,
             stage,
-            variables=[variable for variable in free if _learns(variable, settings.trains)],
+            variables=[variable for variable in free if _learns(variable, stream, settings.trains)],
             forward=forward,
             batches=batches,
             validate=watch.stream_validation(run, stage, stream, model),
@@ -87,9 +98,11 @@ def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, fr
     )
 
 
-def _learns(variable: keras.Variable, trains: str) -> bool:
+def _learns(variable: keras.Variable, stream: str, trains: str) -> bool:
     is_temporal = "temporal_" in variable.path
-    return trains == "all" or is_temporal == (trains == "temporal")
+    # Variables of the heads have the stream's name in front, those of the backbone begin with a layer's.
+    is_head = variable.path.startswith(f"{stream}/")
+    return {"all": True, "spatial": not is_temporal, "temporal": is_temporal, "heads": is_head}[trains]
 
 
 def _batches(

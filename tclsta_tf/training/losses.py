@@ -3,7 +3,12 @@
 import tensorflow as tf
 
 _STREAM_LOSSES = {"connection": "frame_logits", "spatial": "cam_logits", "temporal": "temporal_logits"}
-_TRAINED_ON = {"all": tuple(_STREAM_LOSSES), "spatial": ("connection", "spatial"), "temporal": ("temporal",)}
+_TRAINED_ON = {
+    "all": tuple(_STREAM_LOSSES),
+    "spatial": ("connection", "spatial"),
+    "temporal": ("temporal",),
+    "heads": tuple(_STREAM_LOSSES),
+}
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
@@ -40,7 +45,8 @@ def stream_losses(
         outputs: of `AttentionStream`.
         labels: int [B].
         video_loss: adds the cross-entropy of the whole video's score, dense(sum_i beta_i), where all is trained.
-        trains: `all`, `spatial` (loss_c + loss_s) or `temporal` (loss_t): stages of the authors' release.
+        trains: `all`; `spatial` (loss_c + loss_s) or `temporal` (loss_t), stages of the authors' release; `heads`
+            (all three).
         smoothing: see `cross_entropy`.
 
     Returns:
@@ -50,7 +56,7 @@ def stream_losses(
     losses = {
         name: cross_entropy(outputs[output], labels, smoothing) for name, output in names.items() if output in outputs
     }
-    if video_loss and trains == "all":
+    if video_loss and trains in ("all", "heads"):
         losses["video"] = cross_entropy(outputs["video_logits"], labels, smoothing)
     return losses
 

@@ -1,0 +1,59 @@
+"""A stage `backbone` and then `heads`: the backbone is trained once, without attention, and then left as it is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tclsta_tf.recipes import parts, run, train_stream
+
+
+@pytest.fixture
+def staged(tmp_path, tiny_config, tiny_records):
+    first = dataclasses.replace(tiny_config.motion[0], trains="backbone", frames=1)
+    stages = (first, dataclasses.replace(first, trains="heads", frames=3, steps=2))
+    return run.Run(dataclasses.replace(tiny_config, motion=stages), tiny_records, tmp_path / "run")
+
+
+def _weights(model):
+    return {weight.path: weight.numpy() for weight in model.weights}
+
+
+def test_the_backbone_is_trained_once_and_then_left_alone(staged, capfd):
+    for made in (staged, staged.variant("none"), staged.variant("sa")):
+        train_stream.train_stream(made, "motion")
+    assert [path.parent.parent.name for path in staged.workdir.rglob("backbone/motion/model.keras")] == ["backbone"]
+    printed = capfd.readouterr().err
+    assert printed.count("M of them trained") == 4  # once for the backbone, and each variant
+    base = _weights(parts.load(staged.backbone_run(), "motion"))
+    for made in (staged, staged.variant("sa")):
+        model = parts.load(made, "motion")
+        for name, value in _weights(model.backbone).items():  # moving averages too
+            np.testing.assert_array_equal(value, base[name], err_msg=name)
+    heads = _weights(parts.load(staged.variant("none"), "motion"))
+    assert any((heads[name] != value).any() for name, value in base.items() if "connection_classifier" in name)
+
+
+def test_it_goes_on_where_it_was_stopped(staged, tmp_path):
+    train_stream.train_stream(staged, "motion")
+    other = dataclasses.replace(staged, workdir=tmp_path / "other")
+    train_stream.train_stream(other.backbone_run(), "motion")
+    train_stream.train_stream(other, "motion")
+    whole, continued = (_weights(parts.load(made, "motion")) for made in (staged, other))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(continued[name], value, err_msg=name)
+
+
+def test_runs_of_other_seeds_train_backbones_of_their_own(staged):
+    first, second = (staged.member(f"seed-{seed}", "1", seed) for seed in (0, 1))
+    assert first.backbone_run().workdir == staged.workdir / "seed-0" / "backbone"
+    assert second.variant("sa").backbone_run().workdir == second.backbone_run().workdir
+    assert first.cache_dir == second.cache_dir == staged.workdir / "frozen"
+    assert staged.refit().backbone_run().workdir == staged.workdir / "refit" / "backbone"
+
+
+@pytest.mark.parametrize("stages", [("backbone",), ("spatial", "backbone", "heads")])
+def test_a_backbone_stage_stands_first_and_not_alone(tiny_config, stages):
+    made = tuple(dataclasses.replace(tiny_config.motion[0], trains=trains) for trains in stages)
+    with pytest.raises(ValueError, match="`motion_trains` m.*`backbone`"):
+        dataclasses.replace(tiny_config, motion=made)
