@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> None:
     """Evaluates the run and prints its tables."""
     cli.reject_operands(argv)
     members_flags = run_flags.member_arguments()
-    if "/" in _REPORT.value or _REPORT.value in ("", ".", "..", "features", "folds", "ablation", *config.PARTS):
+    if "/" in _REPORT.value or _REPORT.value in ("", ".", "..", *run_lib.FOLDERS, *config.PARTS):
         raise flags.Error(f"--report must be a name of its own, like ten_crops. Received: --report={_REPORT.value}")
     run = run_lib.Run(**run_flags.run_arguments(), report=_REPORT.value)
     distribution.prepare_devices(run.config.device.logical_cpus)

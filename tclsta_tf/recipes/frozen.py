@@ -197,13 +197,19 @@ class TrainingClips:
             return pipeline.drawn_clips(self._whole, self._stream, self._clips, self._draws, first)
 
         self._part.fill(self._store, clips, self._frames)
-        numbers = {video.id: number for number, video in enumerate(self._whole.videos)}
-        rows = np.array([numbers[video.id] for video in subset.videos])
-        return self._store.training_batches(subset, rows, seed, batch_size, first_step)
+        return self._store.training_batches(subset, _rows(subset, self._whole), seed, batch_size, first_step)
+
+
+def _rows(subset: pipeline.Subset, whole: pipeline.Subset) -> np.ndarray:
+    """Number of each video of `subset` among those of `whole`, int64 [n]."""
+    numbers = {video.id: number for number, video in enumerate(whole.videos)}
+    return np.array([numbers[video.id] for video in subset.videos], np.int64)
 
 
 class TestClips:
     """The clip that each video of a role is tested with, as features of the frozen part; computes what is not there.
+
+    Those of all videos of the training part are in one file, whatever is held out of it.
 
     Args:
         run: configuration and data; one clip of each video is tested, and its centre.
@@ -213,24 +219,26 @@ class TestClips:
     """
 
     def __init__(self, run: run_lib.Run, stream: str, part: FrozenPart, role: str) -> None:
-        data, subset = run.config.data, run.subset(role)
+        data = run.config.data
+        whole = run.subset(role) if role == run_lib.TEST else run.training_part
         how: dict[str, object] = {
             "test_frames": data.test_frames,
             "crop_size": data.crop_size,
             "release": data.sampling == "release",
         }
         self._part = part
-        self._store = part.store(subset, data.test_frames, how)
+        self._store = part.store(whole, data.test_frames, how)
+        self._rows = _rows(run.subset(role), whole)
 
         def clips(first: int) -> tf.data.Dataset:
-            batches = pipeline.video_batches(subset, stream, data.test_frames, data.crop_size, 1, data.sampling)
+            batches = pipeline.video_batches(whole, stream, data.test_frames, data.crop_size, 1, data.sampling)
             return batches.map(lambda batch: batch["clips"][0]).skip(first)
 
         part.fill(self._store, clips, data.test_frames)
 
     def outputs(self, first: int, count: int, names: Sequence[str]) -> dict[str, tf.Tensor]:
         """Some of the stream's outputs for `count` videos in record order from `first` on, in float32."""
-        stored = np.stack([self._store.read(number) for number in range(first, first + count)])
+        stored = np.stack([self._store.read(row) for row in self._rows[first : first + count]])
         return self._infer(stored, tuple(names))
 
     @tf.function(reduce_retracing=True)

@@ -32,6 +32,8 @@ from tfrecords_tools import manifest, storage
 REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
+FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
+"""What else a working folder holds besides its parts and reports."""
 
 # What may differ between two runs in one folder: it decides where numbers are computed, or how videos are tested.
 _FREE = {

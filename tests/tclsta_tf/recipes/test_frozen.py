@@ -131,7 +131,7 @@ def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd):
         train_stream.train_stream(of, "motion")
         capfd.readouterr()
         extract.extract(of, "motion", ("validation",))
-        assert capfd.readouterr().err.count("computing the features of 6 clips once") == (1 if of is made else 0)
+        assert capfd.readouterr().err.count("computing the features of 18 clips once") == (1 if of is made else 0)
         stored = features.read(of.feature_file("motion", "validation"))
         batch = next(iter(pipeline.video_batches(made.subset("validation"), "motion", 4, 40, 6)))
         outputs = parts.load(of, "motion")(batch["clips"], training=False)
