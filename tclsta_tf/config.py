@@ -162,9 +162,10 @@ class StreamConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MotionConfig:
-    """In what the motion stream differs from `StreamConfig`; where nothing is given, it does not.
+    """In what the motion stream differs from the static one; where nothing is given, it does not.
 
     Attributes:
+        crop: As `--crop`.
         backbone_weights: As `--backbone_weights`, such as weights trained on flow.
         freeze_until: As `--freeze_until`; `none` trains all of the backbone.
         cache_frozen: As `--cache_frozen`.
@@ -173,6 +174,7 @@ class MotionConfig:
         batchnorm: As `--batchnorm`.
     """
 
+    crop: str | None = dataclasses.field(default=None, metadata={"choices": ("random", "corners")})
     backbone_weights: str | None = None
     freeze_until: str | None = None
     cache_frozen: int | None = None
@@ -185,7 +187,9 @@ class MotionConfig:
 
     def applied_to(self, stream: StreamConfig) -> StreamConfig:
         """The settings of the motion stream, from those of both."""
-        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        given = {
+            name: value for name, value in dataclasses.asdict(self).items() if value is not None and name != "crop"
+        }
         if given.get("freeze_until") == "none":
             given["freeze_until"] = ""
         return dataclasses.replace(stream, **given)

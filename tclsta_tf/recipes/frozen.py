@@ -175,7 +175,7 @@ class TrainingClips:
 
     def __init__(self, run: run_lib.Run, stream: str, part: FrozenPart, frames: int) -> None:
         self._whole, self._stream, self._part, self._frames = run.training_part, stream, part, frames
-        self._clips = run.clip_settings(frames, _SEED)
+        self._clips = run.clip_settings(stream, frames, _SEED)
         self._draws = run.config.stream_of(stream).cache_frozen
         self._store = part.store(self._whole, frames, dataclasses.asdict(self._clips), self._draws)
 

@@ -130,10 +130,11 @@ class Run:
         ids = {video.id for video in whole.videos}
         return pipeline.select(whole.shards, ids & self._held_out if role == VALIDATION else ids - self._held_out)
 
-    def clip_settings(self, frames: int, seed: int) -> pipeline.ClipSettings:
-        """How training clips of so many frames are taken."""
+    def clip_settings(self, stream: str, frames: int, seed: int) -> pipeline.ClipSettings:
+        """How a stream's training clips of so many frames are taken."""
         data = self.config.data
-        return pipeline.ClipSettings(frames, data.crop_size, seed, data.sampling, data.crop, data.mirror)
+        crop = self.config.motion_stream.crop if stream == "motion" else None
+        return pipeline.ClipSettings(frames, data.crop_size, seed, data.sampling, crop or data.crop, data.mirror)
 
     @contextlib.contextmanager
     def explaining_damage(self) -> Iterator[None]:

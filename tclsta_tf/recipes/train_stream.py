@@ -113,7 +113,7 @@ def _batches(
     if workers > 1 and run.config.data.shard_by == "files":
         train, batch_size, seed = pipeline.share_files(train, workers, worker), batch_size // workers, seed + worker
         workers, worker = 1, 0
-    clips = run.clip_settings(settings.frames, seed)
+    clips = run.clip_settings(stream, settings.frames, seed)
     return pipeline.training_batches(train, stream, clips, batch_size, step, workers, worker)
 
 
