@@ -40,6 +40,11 @@ def main(argv: Sequence[str]) -> None:
     from tclsta_tf.recipes import run as run_lib
 
     run = run_lib.Run(**run_flags.arguments_of(_WORKDIR.value))
+    read = results.read_scores(run.report_dir)
+    final = evaluate.final_row(run, read.rows)
+    missing = [row for row in ("frame", "flow", final) if row not in read.rows]
+    if missing:
+        raise app.UsageError(f"{run.report_dir} has no row {missing[0]}: run the experiment with --variants=none first")
     parts.prepare(run.config.device)
     settings, data = run.config.stream_of("static"), run.config.data
     seconds = {}
@@ -100,11 +105,6 @@ def main(argv: Sequence[str]) -> None:
         model.set_weights(kept)
         return model.predict(test, verbose=0)
 
-    read = results.read_scores(run.report_dir)
-    final = evaluate.final_row(run, read.rows)
-    missing = [row for row in ("frame", "flow", final) if row not in read.rows]
-    if missing:
-        raise app.UsageError(f"{run.report_dir} has no row {missing[0]}: run the experiment with --variants=none first")
     rows = {
         "(a) linear classifier, averaged features": timed("a", linear),
         "(b) CNN-RNN, as in Keras' example": timed("b", lambda: recurrent((16, 8), 8, 10)),

@@ -1,6 +1,7 @@
 """Features, scores and attentions of every video, by the trained streams."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -33,16 +34,20 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     if not missing:
         return
     model = parts.load(run, stream)
-    infer = parts.make_inference(
-        run, stream, inference.InferenceStream(model), run.config.data.test_frames, features.OUTPUTS
-    )
+    part = frozen.FrozenPart(run, stream, model) if run.config.stream_of(stream).cache_frozen else None
+
+    @functools.cache  # not needed where all is stored
+    def make_inference() -> parts.Inference:
+        folded = inference.InferenceStream(model)
+        return parts.make_inference(run, stream, folded, run.config.data.test_frames, features.OUTPUTS)
+
     for role in missing:
         subset = run.subset(role)
         ids = [video.id for video in subset.videos for _ in range(run.clips(role))]
         stored = None
-        if ids and run.config.stream_of(stream).cache_frozen and run.crops(role) == run.clips(role) == 1:
-            stored = frozen.TestClips(run, stream, frozen.FrozenPart(run, stream, model), role)
-        batches = _outputs(run, infer, stream, role, stored) if ids else ()
+        if ids and part and run.crops(role) == run.clips(role) == 1:
+            stored = frozen.TestClips(run, stream, part, role)
+        batches = _outputs(run, make_inference, stream, role, stored) if ids else ()
         with run.explaining_damage():
             features.write(run.feature_file(stream, role), ids, batches)
         manifest.write_atomically(_note(run.feature_file(stream, role)), digest + "\n")
@@ -69,7 +74,11 @@ def _note(file: storage.AnyPath) -> storage.AnyPath:
 
 
 def _outputs(
-    run: run_lib.Run, infer: parts.Inference, stream: str, role: str, stored: frozen.TestClips | None
+    run: run_lib.Run,
+    make_inference: Callable[[], parts.Inference],
+    stream: str,
+    role: str,
+    stored: frozen.TestClips | None,
 ) -> Iterator[dict[str, np.ndarray]]:
     data, subset = run.config.data, run.subset(role)
     crops, windows = run.crops(role), run.clips(role)
@@ -80,7 +89,7 @@ def _outputs(
         subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
     ):
         count = len(batch["labels"])
-        found = infer(batch["clips"]) if stored is None else stored.outputs(done, count, features.OUTPUTS)
+        found = make_inference()(batch["clips"]) if stored is None else stored.outputs(done, count, features.OUTPUTS)
         outputs = {name: value.numpy() for name, value in found.items()}
         yield features.average_crops(outputs, crops) | {
             "labels": batch["labels"].numpy(),

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import pipeline
-from tclsta_tf.models import attention_stream, counting
+from tclsta_tf.models import attention_stream, backbones, counting
 from tclsta_tf.recipes import frozen, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
@@ -29,17 +29,17 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     if run.model_file(stream).exists():
         run.verify(stream)
         return
-    starts_with_backbone = getattr(run.config, stream)[0].trains == "backbone"
-    if starts_with_backbone:
-        train_stream(run.backbone_run(), stream)
+    base = run.backbone_run() if getattr(run.config, stream)[0].trains == "backbone" else None
+    if base:
+        train_stream(base, stream)
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     settings_of_stream = run.config.stream_of(stream)
     frozen_parts = frozen.parts(run, stream)
     with strategy.scope():
         model = build_stream(run, stream, strategy.num_replicas_in_sync)
-        if starts_with_backbone:
-            trained = parts.load(run.backbone_run(), stream)
+        if base:
+            trained = parts.load(base, stream)
             model.backbone.set_weights(trained.backbone.get_weights())
             model.connection_classifier.set_weights(trained.connection_classifier.get_weights())
     backbone = settings_of_stream.backbone
@@ -75,7 +75,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return parts.make_trainer(
             run,
             stage,
-            variables=[variable for variable in free if _learns(variable, stream, settings.trains)],
+            variables=[variable for variable in free if _learns(variable, backbone, settings.trains)],
             forward=forward,
             batches=batches,
             validate=watch.stream_validation(run, stage, stream, model),
@@ -98,10 +98,9 @@ def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, fr
     )
 
 
-def _learns(variable: keras.Variable, stream: str, trains: str) -> bool:
+def _learns(variable: keras.Variable, backbone: str, trains: str) -> bool:
     is_temporal = "temporal_" in variable.path
-    # Variables of the heads have the stream's name in front, those of the backbone begin with a layer's.
-    is_head = variable.path.startswith(f"{stream}/")
+    is_head = not frozen.is_frozen(variable, backbone, backbones.STAGES[backbone])
     return {"all": True, "spatial": not is_temporal, "temporal": is_temporal, "heads": is_head}[trains]
 
 

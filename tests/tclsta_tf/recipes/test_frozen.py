@@ -224,23 +224,20 @@ def square_records(tmp_path_factory, tiny_videos):
     return folder
 
 
-def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run, square_records):
-    # Only rounding is left: normalisation is folded into the frozen part, and its features are stored in 16 bits. Steps
-    # in proportion to the gradient do not blow it up, as those of Adam would.
+def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run, square_records, monkeypatch):
+    # The frozen part's features have 16 bits anyway, so that storing them changes nothing. Folding its normalisation
+    # rounds them otherwise; that it changes no more is the business of the tests of folding.
+    monkeypatch.setattr(frozen.inference, "fold_batch_normalization", lambda part: part)
     trained, starts = {}, {}
     for name, draws in (("whole", 0), ("cached", 1)):
-        made = make_run(name, data={"crop_size": 48, "mirror": False}, cache_frozen=draws)
-        stage = dataclasses.replace(made.config.motion[0], optimizer="sgd", learning_rate=1e-3)
-        made = dataclasses.replace(
-            made, config=dataclasses.replace(made.config, motion=(stage,)), data_dir=square_records
-        )
+        made = make_run(name, "mixed_float16", {"crop_size": 48, "mirror": False}, cache_frozen=draws)
+        made = dataclasses.replace(made, data_dir=square_records)
         starts[name] = _start(made)
         train_stream.train_stream(made, "motion")
         trained[name] = _weights(made)
     assert any((trained["whole"][path] != value).any() for path, value in starts["whole"].items())
     for path, value in trained["whole"].items():
-        moved = np.abs(value - starts["whole"][path]).max() if path in starts["whole"] else np.abs(value).max()
-        np.testing.assert_allclose(trained["cached"][path], value, atol=0.1 * moved + 1e-7, err_msg=path)
+        np.testing.assert_allclose(trained["cached"][path], value, rtol=1e-5, atol=1e-6, err_msg=path)
 
 
 def test_two_devices_train_like_one(make_run, tmp_path):
