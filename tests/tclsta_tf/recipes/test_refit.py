@@ -13,13 +13,14 @@ def _ids(made, role):
     return {video.id for video in made.subset(role).videos}
 
 
-def test_a_refit_takes_every_video_and_the_fusion_of_its_run(finished):
+def test_a_refit_takes_every_video_and_the_fusion_of_its_run(finished, tmp_path):
     refit = finished.refit()
     with run.open_test_part():
         every = _ids(finished, "train") | _ids(finished, "validation") | _ids(finished, "test")
     assert _ids(refit, "train") == every and len(every) == 24
     assert not _ids(refit, "validation")
     assert refit.workdir == finished.workdir / "refit"
+    refit = dataclasses.replace(refit, workdir=tmp_path)  # the folder of `finished` is other tests' too
     steps.run_steps(refit, steps.training_steps(refit, []))
     fusion.adopt(finished, refit)
     assert json.loads(refit.fusion_file.read_text()) == json.loads(finished.fusion_file.read_text())
