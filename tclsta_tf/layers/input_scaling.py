@@ -67,7 +67,7 @@ class InputScaling(keras.layers.Layer):
         else:
             centred = values - (ZERO_FLOW if self.kind == "flow" else MIDDLE_GREY)
         if self.pooling > 1:
-            centred = ops.average_pool(centred, self.pooling)
+            centred = ops.average_pool(centred, self.pooling, strides=self.pooling)  # JAX has no default for strides
         return ops.cast(centred * self.scale, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
