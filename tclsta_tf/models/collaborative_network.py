@@ -1,8 +1,10 @@
 """The collaborative learning network on the features of both streams, as printed and as released."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tclsta_tf.layers import collaborative, guided_attention, masking
@@ -207,6 +209,27 @@ class CollaborativeNetwork(keras.Model):
         else:
             layers = (layer.motion_projection, layer.static_guidance, layer.motion_scorer, self.motion_classifier)
         return [variable for part in layers for variable in part.trainable_variables]
+
+    def start_from(self, static: Sequence[np.ndarray], motion: Sequence[np.ndarray]) -> None:
+        """Lets both classifiers start as those of the streams and all frames count alike: late fusion of the streams.
+
+        The paper leaves the start open. The streams' classifiers have learned from many clips of each video, with
+        dropout; those of this network see one clip of each, and started anew they learn it by heart.
+
+        Args:
+            static: kernel float [D, C] and bias float [C] of the static stream's connection classifier.
+            motion: the same of the motion stream.
+
+        Raises:
+            ValueError: in the `release` preset, which has one classifier for both.
+        """
+        if self.preset != "paper":
+            raise ValueError(f"`start_from` needs the paper preset. Received: preset={self.preset!r}")
+        layer = self.collaborative
+        for scorer in (layer.static_scorer, layer.motion_scorer):
+            scorer.set_weights([np.zeros_like(weight) for weight in scorer.get_weights()])  # Eq. (8): z = 1 / N
+        self.static_classifier.set_weights(static)
+        self.motion_classifier.set_weights(motion)
 
     def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         """None: the outputs carry no mask."""

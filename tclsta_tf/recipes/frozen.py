@@ -37,7 +37,8 @@ def parts(run: run_lib.Run, name: str) -> tuple[str, ...]:
         raise ValueError(f"{run.config.flag_of(name, 'freeze_until')}: {error}") from error
     cache = run.config.flag_of(name, "cache_frozen")
     if stream.cache_frozen and not found:
-        raise ValueError(f"{cache} needs --freeze_until: without it no part of the backbone stays as it is")
+        freeze = run.config.flag_of(name, "freeze_until")
+        raise ValueError(f"{cache} needs {freeze}: without it no part of the backbone stays as it is")
     if stream.cache_frozen and run.config.device.distribution in ("multi_worker", "tpu"):
         raise ValueError(f"{cache} works on one machine. Use --distribution=none or mirrored")
     return found
@@ -70,9 +71,10 @@ class FrozenPart:
         self._run, self._stream, self._settings, self._model = run, stream, settings, model
         self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
         if any(type(layer) is keras.layers.BatchNormalization for layer in self._first.layers):
+            cache, batchnorm = (run.config.flag_of(stream, flag) for flag in ("cache_frozen", "batchnorm"))
             raise ValueError(
-                "--cache_frozen needs --batchnorm=frozen: normalised by their batch, the features of a clip change. "
-                f"Received: --batchnorm={settings.batchnorm}"
+                f"{cache} needs {batchnorm}=frozen: normalised by their batch, the features of a clip change. "
+                f"Received: {batchnorm}={settings.batchnorm}"
             )
 
     def store(

@@ -6,6 +6,7 @@ W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the vali
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 W/backbone                            what a stage `backbone` trains, for the run and the rows of Table VI
+W/warm_start                          generated videos, and the motion stream that is trained on them first
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
 W/refit                               the same trained on all videos, for the classifier to be shipped (--refit)
 
@@ -32,7 +33,7 @@ from tfrecords_tools import manifest, storage
 REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
-FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
+FOLDERS = ("features", "frozen", "backbone", "warm_start", "ablation", "folds", "refit", "export")
 """What else a working folder holds besides its parts and reports."""
 
 # What may differ between two runs in one folder: it decides where numbers are computed, or how videos are tested.
@@ -224,8 +225,7 @@ class Run:
             settings = dataclasses.replace(self.config, data=data, fusion=fusion)
         except ValueError as error:
             raise ValueError(f"--refit leaves no validation part: {error}") from error
-        overrides = f"--train_on=all\n--validation_fraction=0\n--awl_scores=validation\n--svm_c={fusion.svm_c[0]}\n"
-        return self._below("refit", config=settings, flags=f"{self.flags}\n{overrides}")
+        return self._below("refit", config=settings, flags=self.flags + _changed_flags(self.config, settings))
 
     def folds(self) -> list["Run"]:
         """Runs without one part of the training videos each; see `config.FusionConfig.awl_scores`."""
@@ -250,15 +250,42 @@ class Run:
         made = self._with_attention("none", stages, "backbone")
         return dataclasses.replace(made, workdir=self._backbone_dir)
 
+    def warm_start_run(self) -> "Run":
+        """The run on generated videos whose motion stream gives its backbone to this one (--motion_warm_start_steps).
+
+        What is not learned by heart in so few steps needs no regularisation, and mirrored motions are other classes.
+        """
+        own, folder = self.config, (self.root or self.workdir) / "warm_start"
+        stage = dataclasses.replace(
+            own.motion[0], trains="all", steps=own.motion_stream.warm_start_steps, label_smoothing=0.0, ema=0.0,
+            schedule="cosine", warmup_steps=own.motion_stream.warm_start_steps // 20, keep="last",
+        )  # fmt: skip
+        plain: dict[str, Any] = {
+            "attention": "none",
+            "video_loss": False,
+            "cache_frozen": 0,
+            "input_pooling": 1,
+            "dropout": 0.0,
+        }
+        settings = config.RunConfig(
+            data=config.DataConfig(
+                validation_fraction=0.0,
+                crop_size=own.data.crop_size // own.stream_of("motion").input_pooling,
+                sampling="segments",
+                mirror=False,
+            ),
+            stream=dataclasses.replace(own.stream_of("motion"), **plain),
+            motion=(stage,),
+            device=dataclasses.replace(own.device, seed=0),
+        )
+        lines = _changed_flags(config.RunConfig(), settings) + f"--data_dir={folder / 'records'}\n"
+        return Run(settings, folder / "records", folder, lines)
+
     def _with_attention(self, attention: str, stages: dict[str, Any], folder: str, **changes: Any) -> "Run":
         stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
         settings = dataclasses.replace(self.config, stream=stream, **stages)
-        overrides = f"--attention={attention}\n--novideo_loss\n"  # the last one wins in a flagfile
-        for part, values in settings.to_json().items():
-            if part in config.STREAMS and stages[part] != getattr(self.config, part):
-                columns = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
-                overrides += "".join(f"--{part}_{name}={','.join(map(str, of))}\n" for name, of in columns.items())
-        child = self._below(folder, config=settings, flags=f"{self.flags}\n{overrides}", **changes)
+        lines = self.flags + _changed_flags(self.config, settings)
+        child = self._below(folder, config=settings, flags=lines, **changes)
         child.__dict__["manifest"] = self.manifest  # checked once is enough
         return child
 
@@ -369,3 +396,14 @@ def _check_group(found: manifest.Manifest, group: str) -> None:
         )
     if group not in groups:
         raise ValueError(f"--leave_out_group must be one of {', '.join(groups)}. Received: --leave_out_group={group}")
+
+
+def _changed_flags(before: config.RunConfig, after: config.RunConfig) -> str:
+    """Lines of a flagfile that make `after` of `before`; of two lines for one flag the last one counts."""
+    known, lines = before.to_json(), "\n"
+    for group, values in after.to_json().items():
+        for name, value in values.items():
+            if value != known[group][name]:
+                column = value if isinstance(value, list | tuple) else [value]
+                lines += f"--{config.FLAG_PREFIXES.get(group, '')}{name}={','.join(map(str, column))}\n"
+    return lines

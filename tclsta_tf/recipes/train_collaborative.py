@@ -36,6 +36,9 @@ def train_collaborative(run: run_lib.Run) -> None:
     strategy = distribution.make_strategy(run.config.device.distribution)
     with strategy.scope():
         model = build_network(run, next(iter(features.paired_videos(static_file, motion_file))))
+        if network.collaborative_start == "streams":
+            classifiers = {stream: parts.load(run, stream).connection_classifier for stream in config.STREAMS}
+            model.start_from(**{stream: layer.get_weights() for stream, layer in classifiers.items()})
 
     def make_trainer(stage: parts.Stage) -> trainer.Trainer:
         settings = stage.settings

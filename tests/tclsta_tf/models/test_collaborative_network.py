@@ -180,3 +180,9 @@ def test_inputs_that_do_not_fit_are_refused(features):
         make("release")({"static": features["static"], "motion": features["motion"][..., :4]})
     with pytest.raises(ValueError, match="`side` must be one of"):
         make("release").side_variables("static")
+
+
+def test_the_release_network_cannot_start_from_the_streams_classifiers():
+    network = make("release")
+    with pytest.raises(ValueError, match="`start_from` needs the paper preset. Received: preset='release'"):
+        network.start_from([], [])
