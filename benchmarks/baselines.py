@@ -2,7 +2,8 @@ r"""Compares a finished run with what a Keras user would otherwise do, on the sa
 
 python -m benchmarks.baselines --workdir=run
 
-The run is one of `tclsta_tf.experiment --variants=none` at least. On its backbone's frames, frozen:
+The run is one of `tclsta_tf.experiment --variants=none` at least; of an experiment over seeds, the folder of one seed.
+On its backbone's frames, frozen:
 (a) a linear classifier (logistic regression) on the features averaged over the frames of a video;
 (b) the CNN-RNN recipe of Keras' example "Video Classification with a CNN-RNN Architecture": a GRU of 16 and one of 8
     units, dropout 0.4, a dense layer of 8, Adam, 10 epochs, the best epoch on held-out videos; and the same with 256
@@ -49,9 +50,10 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError(f"{run.report_dir} has no row {missing[0]}: run the experiment with --variants=none first")
     parts.prepare(run.config.device)
     settings, data = run.config.stream_of("static"), run.config.data
-    seconds = {}
+    seconds: dict[str, float] = {}
+    Classifier = Callable[[np.ndarray], np.ndarray]
 
-    def timed(name: str, function: Callable[[], np.ndarray]) -> np.ndarray:
+    def timed(name: str, function: Callable[[], Classifier]) -> Classifier:
         start = time.monotonic()
         found = function()
         seconds[name] = time.monotonic() - start
@@ -73,16 +75,13 @@ def main(argv: Sequence[str]) -> None:
 
     start = time.monotonic()
     train, labels = features_of(run.training_part)
+    extraction = time.monotonic() - start
+    keras.config.set_dtype_policy("float32")  # whatever the run computed in, its rivals are as they are published
     videos = run.training_part.videos
     chosen_on = validation.held_out(videos, _HELD_OUT, run.config.device.seed)
     held = np.array([video.id in chosen_on for video in videos])
-    with run_lib.open_test_part():
-        evaluate.note_test_part_read(run, "benchmarks.baselines")
-        test, test_labels = features_of(run.subset(run_lib.TEST))
-    np.testing.assert_array_equal(test_labels, read.videos.labels)
-    extraction = time.monotonic() - start
 
-    def linear() -> np.ndarray:
+    def linear() -> Classifier:
         averaged = train.mean(1)
 
         def fit(cost: float, used: np.ndarray) -> pipeline.Pipeline:
@@ -91,11 +90,15 @@ def main(argv: Sequence[str]) -> None:
 
         cost = max(_COSTS, key=lambda cost: fit(cost, ~held).score(averaged[held], labels[held]))
         best = fit(cost, np.ones(len(labels), bool))
-        scores = np.zeros([len(test), len(run.labels)])
-        scores[:, best.classes_] = best.predict_proba(test.mean(1))
-        return scores
 
-    def recurrent(units: tuple[int, int], dense: int, epochs: int) -> np.ndarray:
+        def classify(features: np.ndarray) -> np.ndarray:
+            scores = np.zeros([len(features), len(run.labels)])
+            scores[:, best.classes_] = best.predict_proba(features.mean(1))
+            return scores
+
+        return classify
+
+    def recurrent(units: tuple[int, int], dense: int, epochs: int) -> Classifier:
         def make() -> keras.Model:
             keras.utils.set_random_seed(run.config.device.seed)
             layers = [keras.layers.GRU(units[0], return_sequences=True), keras.layers.GRU(units[1])]
@@ -113,12 +116,18 @@ def main(argv: Sequence[str]) -> None:
         best_epoch = int(np.argmax(history.history["val_accuracy"]))
         model = make()
         model.fit(train, labels, batch_size=32, epochs=best_epoch + 1, verbose=0)
-        return model.predict(test, verbose=0)
+        return lambda features: model.predict(features, verbose=0)
 
-    rows = {
+    classifiers = {
         "(a) linear classifier, averaged features": timed("a", linear),
         "(b) CNN-RNN, as in Keras' example": timed("b", lambda: recurrent((16, 8), 8, 10)),
         "(b') CNN-RNN, 256 and 128 units": timed("b'", lambda: recurrent((256, 128), 0, 100)),
+    }
+    with run_lib.open_test_part():  # all is chosen and trained
+        evaluate.note_test_part_read(run, "benchmarks.baselines")
+        test, test_labels = features_of(run.subset(run_lib.TEST))
+    np.testing.assert_array_equal(test_labels, read.videos.labels)
+    rows = {name: classify(test) for name, classify in classifiers.items()} | {
         "(c) two streams, average consensus, 1:1.5": score_fusion.late_fusion(
             read.rows["frame"], read.rows["flow"], (1.0, 1.5)
         ),
@@ -126,7 +135,7 @@ def main(argv: Sequence[str]) -> None:
     }
     right = {name: metrics.is_right(scores, read.videos.truth) for name, scores in rows.items()}
     steps = run.workdir / "timing.json"
-    print(f"{len(read.videos)} test videos; features of all videos once: {extraction:.0f} s; ", end="")
+    print(f"{len(read.videos)} test videos; features of the training part once: {extraction:.0f} s; ", end="")
     print(", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()), f"; the run itself: {steps}\n")
     print(f"| classifier | overall accuracy | mean per class | {final} minus it, 95 % interval |")
     print("|---|---|---|---|")

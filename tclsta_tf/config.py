@@ -172,9 +172,6 @@ class MotionConfig:
         input_pooling: As `--input_pooling`.
         dropout: As `--dropout`.
         batchnorm: As `--batchnorm`.
-        warm_start_steps: Steps that the backbone is first trained for on the flow of the generated videos of
-            tfrecords_tools.make_demo, whose classes are motions; 0 leaves it out. It is done once for all variants,
-            seeds and splits of an experiment, in <workdir>/warm_start.
     """
 
     crop: str | None = dataclasses.field(default=None, metadata={"choices": ("random", "corners")})
@@ -184,16 +181,16 @@ class MotionConfig:
     input_pooling: int | None = None
     dropout: float | None = None
     batchnorm: str | None = dataclasses.field(default=None, metadata={"choices": ("batch", "frozen", "partial")})
-    warm_start_steps: int = 0
 
     def __post_init__(self) -> None:
+        _check(self.crop in (None, "random", "corners"), "crop", "random or corners", self.crop)
         self.applied_to(StreamConfig())
-        _check(self.warm_start_steps >= 0, "warm_start_steps", "0 or more", self.warm_start_steps)
 
     def applied_to(self, stream: StreamConfig) -> StreamConfig:
         """The settings of the motion stream, from those of both."""
-        names = {field.name for field in dataclasses.fields(StreamConfig)}
-        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None and name in names}
+        given = {
+            name: value for name, value in dataclasses.asdict(self).items() if value is not None and name != "crop"
+        }
         if given.get("freeze_until") == "none":
             given["freeze_until"] = ""
         return dataclasses.replace(stream, **given)
@@ -212,7 +209,8 @@ class CollaborativeConfig:
         alternate_updates: Even steps train the motion side with the static side stopped, odd steps the reverse.
         collaborative_dropout: Dropout rate of the `release` network, in [0, 1).
         collaborative_start: `random`; or `streams`: the two classifiers start as the streams' own and every frame
-            counts alike, so that the network starts as the late fusion of the streams. For the `paper` network.
+            counts alike, so that the network starts as the late fusion of the streams. For the `paper` network, and
+            features of the size that the classifiers know: with `rescale_temporal`, or `alpha`.
     """
 
     collaborative_network: str = choices("paper", "release")
@@ -234,11 +232,17 @@ class CollaborativeConfig:
                 "`alternate_updates` needs two losses, which the release network has not. "
                 "Use --collaborative_network=paper or --noalternate_updates"
             )
-        if self.collaborative_start == "streams" and self.collaborative_network == "release":
-            raise ValueError(
-                "`collaborative_start=streams` needs a classifier for each stream, which the release network has not. "
-                "Use --collaborative_network=paper or --collaborative_start=random"
-            )
+        if self.collaborative_start == "streams":
+            if self.collaborative_network == "release":
+                raise ValueError(
+                    "`collaborative_start` must be random for the release network, which has no classifier for each "
+                    "stream. Received: collaborative_start=streams"
+                )
+            if self.collaborative_input == "beta" and not self.rescale_temporal:
+                raise ValueError(
+                    "`collaborative_start` must be random where beta keeps its factor of 1/N, which the streams' "
+                    "classifiers do not know. Received: collaborative_start=streams; add --rescale_temporal"
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -474,8 +478,6 @@ class RunConfig:
         for part in PARTS:
             for stage in getattr(self, part):
                 self._check_stage(part, stage)
-        if self.motion_stream.warm_start_steps and self.device.distribution in ("multi_worker", "tpu"):
-            raise ValueError("--motion_warm_start_steps works on one machine. Use --distribution=none or mirrored")
         if len(self.fusion.svm_c) > 1 and not self.data.validation_fraction:
             raise ValueError(
                 "--svm_c with several values needs a validation part to choose on: give --validation_fraction a value "

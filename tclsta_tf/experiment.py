@@ -9,7 +9,8 @@ collaborative network and the fusion alone and together (VII), other fusions (VI
 --variants=none,sa trains some rows of Table VI only.
 
 --refit then trains the same recipe on all videos, those of the test part too, in <workdir>/refit: the classifier to be
-shipped. Its accuracy cannot be measured any more; that of the run itself says what to expect.
+shipped. Its accuracy cannot be measured any more; that of the run itself says what to expect. It takes a
+single run, such as one of those below: --workdir=<workdir>/seed-0 --refit.
 
 --splits=1,2,3 does all of it for each split in <workdir>/split-1 and so on, --leave_one_group_out for each group left
 out (UCF50), --seeds=0,1,2 for each seed; <workdir>/report then holds mean and deviation. None of these runs is
@@ -59,7 +60,13 @@ def main(argv: Sequence[str]) -> None:
             print(f"model trained on all videos:  {exported}")
         return
     if _REFIT.value:
-        raise ValueError("--refit takes one run: leave --splits, --seeds and --leave_one_group_out away")
+        first = next(iter(members.runs.values())).workdir
+        raise ValueError(
+            f"--refit takes one run, and {run.workdir} is an experiment over several. Leave --splits, --seeds and "
+            f"--leave_one_group_out away and give the folder of one of them: --workdir={first}"
+        )
+    if run.config.data.train_on == "all":
+        raise ValueError("--train_on=all leaves nothing to compare splits, seeds or groups on: give one run")
     protocol.save(run, members)
     for member in members.runs.values():
         print(f"== {member.workdir}", flush=True)

@@ -70,8 +70,9 @@ class FrozenFeatures:
         free = shutil.disk_usage(self.folder).free
         if self.missing_bytes > free:
             raise ValueError(
-                f"--cache_frozen={self.draws} needs {self.missing_bytes / 1e9:.2f} GB more in {self.folder}, and "
-                f"{free / 1e9:.2f} GB are free. Lower it, or give a --cache_dir on another disk"
+                f"features of {self.total} clips need {self.missing_bytes / 1e9:.2f} GB more in {self.folder}, and "
+                f"{free / 1e9:.2f} GB are free. Lower --cache_frozen or --motion_cache_frozen, or give a --cache_dir "
+                "on another disk"
             )
 
     @contextlib.contextmanager
@@ -99,7 +100,8 @@ class FrozenFeatures:
                     stored = clip.astype(np.float16)
                 if not np.isfinite(stored).all():
                     raise ValueError(
-                        f"--cache_frozen stores 16 bits, up to 65504. Received: features up to {np.abs(clip).max():g}"
+                        "features of frozen parts are stored in 16 bits, up to 65504. Received: features up to "
+                        f"{np.abs(clip).max():g}. Use --cache_frozen=0 or --motion_cache_frozen=0"
                     )
                 file.write(stored.tobytes())
 

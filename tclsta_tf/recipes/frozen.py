@@ -38,7 +38,11 @@ def parts(run: run_lib.Run, name: str) -> tuple[str, ...]:
     cache = run.config.flag_of(name, "cache_frozen")
     if stream.cache_frozen and not found:
         freeze = run.config.flag_of(name, "freeze_until")
-        raise ValueError(f"{cache} needs {freeze}: without it no part of the backbone stays as it is")
+        prefix = "--motion_" if name == "motion" else "--"
+        raise ValueError(
+            f"{cache} needs {freeze}: without it no part of the backbone stays as it is. "
+            f"Received: {cache}={stream.cache_frozen}. To keep none: {prefix}cache_frozen=0"
+        )
     if stream.cache_frozen and run.config.device.distribution in ("multi_worker", "tpu"):
         raise ValueError(f"{cache} works on one machine. Use --distribution=none or mirrored")
     return found

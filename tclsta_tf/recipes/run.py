@@ -2,11 +2,11 @@
 
 W/static, W/motion, W/collaborative   config.json, flags.cfg, labels.txt, checkpoints/, logs/, model.keras
 W/features                            <stream>-<role>.tfrecord
-W/fusion.json, fusion_scores.npz      fusion weights, and the scores of the validation part that they are learned on
+W/frozen                              features of frozen parts of the backbones (--cache_frozen)
+W/fusion.json, fusion_scores.npz      fusion weights, and the scores that they are learned on
 W/report                              metrics.json, index.html, pictures
 W/ablation/<variant>                  the same for the rows of Table VI with fewer attentions
 W/backbone                            what a stage `backbone` trains, for the run and the rows of Table VI
-W/warm_start                          generated videos, and the motion stream that is trained on them first
 W/folds/<k>                           the same without one part of the training videos (--awl_scores=kfold)
 W/refit                               the same trained on all videos, for the classifier to be shipped (--refit)
 
@@ -33,7 +33,7 @@ from tfrecords_tools import manifest, storage
 REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
-FOLDERS = ("features", "frozen", "backbone", "warm_start", "ablation", "folds", "refit", "export")
+FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
 """What else a working folder holds besides its parts and reports."""
 
 # What may differ between two runs in one folder: it decides where numbers are computed, or how videos are tested.
@@ -220,7 +220,9 @@ class Run:
             ValueError: the recipe needs a validation part, which there is none of then.
         """
         data = dataclasses.replace(self.config.data, train_on="all", validation_fraction=0.0)
-        fusion = dataclasses.replace(self.config.fusion, awl_scores="validation", svm_c=self.config.fusion.svm_c[:1])
+        fusion = self.config.fusion
+        source = "train" if fusion.awl_scores == "train" else "validation"  # of folds none is trained again
+        fusion = dataclasses.replace(fusion, awl_scores=source, svm_c=fusion.svm_c[:1])
         try:
             settings = dataclasses.replace(self.config, data=data, fusion=fusion)
         except ValueError as error:
@@ -242,6 +244,9 @@ class Run:
         stages = {part: getattr(self.config, part) for part in config.STREAMS}
         if "ta" not in attention:  # There is no temporal head to train.
             stages = {part: tuple(s for s in own if s.trains != "temporal") for part, own in stages.items()}
+            for part, own in stages.items():
+                if [stage.trains for stage in own] == ["backbone"]:
+                    stages[part] = (dataclasses.replace(own[0], trains="all"),)
         return self._with_attention(attention, stages, f"ablation/{attention}", backbone_dir=self._backbone_dir)
 
     def backbone_run(self) -> "Run":
@@ -249,37 +254,6 @@ class Run:
         stages = {part: (dataclasses.replace(getattr(self.config, part)[0], trains="all"),) for part in config.STREAMS}
         made = self._with_attention("none", stages, "backbone")
         return dataclasses.replace(made, workdir=self._backbone_dir)
-
-    def warm_start_run(self) -> "Run":
-        """The run on generated videos whose motion stream gives its backbone to this one (--motion_warm_start_steps).
-
-        What is not learned by heart in so few steps needs no regularisation, and mirrored motions are other classes.
-        """
-        own, folder = self.config, (self.root or self.workdir) / "warm_start"
-        stage = dataclasses.replace(
-            own.motion[0], trains="all", steps=own.motion_stream.warm_start_steps, label_smoothing=0.0, ema=0.0,
-            schedule="cosine", warmup_steps=own.motion_stream.warm_start_steps // 20, keep="last",
-        )  # fmt: skip
-        plain: dict[str, Any] = {
-            "attention": "none",
-            "video_loss": False,
-            "cache_frozen": 0,
-            "input_pooling": 1,
-            "dropout": 0.0,
-        }
-        settings = config.RunConfig(
-            data=config.DataConfig(
-                validation_fraction=0.0,
-                crop_size=own.data.crop_size // own.stream_of("motion").input_pooling,
-                sampling="segments",
-                mirror=False,
-            ),
-            stream=dataclasses.replace(own.stream_of("motion"), **plain),
-            motion=(stage,),
-            device=dataclasses.replace(own.device, seed=0),
-        )
-        lines = _changed_flags(config.RunConfig(), settings) + f"--data_dir={folder / 'records'}\n"
-        return Run(settings, folder / "records", folder, lines)
 
     def _with_attention(self, attention: str, stages: dict[str, Any], folder: str, **changes: Any) -> "Run":
         stream = dataclasses.replace(self.config.stream, attention=attention, video_loss=False)
@@ -350,9 +324,11 @@ class Run:
                         f"{folder} was trained on other records than {self.data_dir}: use another --workdir"
                     )
                 flag = config.FLAG_PREFIXES.get(group, "") + name
+                # The flags of a run below another one are not those of the command.
+                instead = "" if self.root else f", or --flagfile={folder}/flags.cfg"
                 raise ValueError(
                     f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
-                    f"Use another --workdir, or --flagfile={folder}/flags.cfg"
+                    f"Use another --workdir{instead}"
                 )
 
 

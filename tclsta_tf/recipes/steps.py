@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tclsta_tf import config
-from tclsta_tf.recipes import extract, train_collaborative, train_stream
+from tclsta_tf.recipes import extract, frozen, train_collaborative, train_stream
 from tclsta_tf.recipes import run as run_lib
 from tfrecords_tools import manifest
 
@@ -33,6 +33,8 @@ def training_steps(run: run_lib.Run, variants: Sequence[str]) -> list[Step]:
         variants: attention variants (rows of Table VI); the run's own is always among the steps.
     """
     steps = []
+    for stream in config.STREAMS:  # flags that do not go together show before anything is trained
+        frozen.parts(run, stream)
     for attention in dict.fromkeys([*variants, run.config.stream.attention]):
         variant = run.variant(attention)
         for stream in config.STREAMS:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tclsta_tf.data import pipeline
 from tclsta_tf.models import attention_stream, backbones, counting
-from tclsta_tf.recipes import frozen, generated, parts, watch
+from tclsta_tf.recipes import frozen, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 from tfrecords_tools import storage
@@ -29,7 +29,9 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     if run.model_file(stream).exists():
         run.verify(stream)
         return
-    base = _train_base(run, stream)
+    base = run.backbone_run() if getattr(run.config, stream)[0].trains == "backbone" else None
+    if base:
+        train_stream(base, stream)
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)
     settings_of_stream = run.config.stream_of(stream)
@@ -39,8 +41,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         if base:
             trained = parts.load(base, stream)
             model.backbone.set_weights(trained.backbone.get_weights())
-            if _has_backbone_stage(run, stream):
-                model.connection_classifier.set_weights(trained.connection_classifier.get_weights())
+            model.connection_classifier.set_weights(trained.connection_classifier.get_weights())
     backbone = settings_of_stream.backbone
     free = [v for v in model.trainable_variables if not frozen.is_frozen(v, backbone, frozen_parts)]
     lengths = {stage.frames for stage in getattr(run.config, stream)} if settings_of_stream.cache_frozen else ()
@@ -86,23 +87,6 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         sys.stderr.write(f"{stream}: {size}\n")
     with run.explaining_damage():
         parts.train_stages(run, stream, model, strategy, make_trainer, size)
-
-
-def _has_backbone_stage(run: run_lib.Run, stream: str) -> bool:
-    return getattr(run.config, stream)[0].trains == "backbone"
-
-
-def _train_base(run: run_lib.Run, stream: str) -> run_lib.Run | None:
-    """Trains the run whose backbone this one starts from; None where it starts from given weights."""
-    if _has_backbone_stage(run, stream):
-        base = run.backbone_run()
-    elif stream == "motion" and run.config.motion_stream.warm_start_steps:
-        base = run.warm_start_run()
-        generated.make_records(base)
-    else:
-        return None
-    train_stream(base, stream)
-    return base
 
 
 def _describe_size(run: run_lib.Run, model: attention_stream.AttentionStream, free: list[keras.Variable]) -> str:

@@ -104,6 +104,7 @@ def test_the_left_out_group_is_a_split():
         (["--motion_schedule=plateau", "--validation_fraction=0"], "--motion_schedule=plateau needs a validation part"),
         (["--static_keep=best", "--static_validate_every=0"], "--static_keep=best needs a validation part"),
         (["--static_batch_size=6", "--static_accumulate=4"], "--static_batch_size must be a multiple"),
+        (["--collaborative_start=streams"], "--collaborative_start must be random .*; add --rescale_temporal"),
         (["--static_bias_rate=2", "--static_optimizer=adam"], "--static_bias_rate needs --static_optimizer=sgd"),
     ],
 )
@@ -112,7 +113,9 @@ def test_contradictions_name_the_flags(arguments, message):
         read(*arguments)
 
 
-@pytest.mark.parametrize("arguments", [["--static_steps=many"], ["--static_steps=1,,2"], ["--static_trains=some"]])
+@pytest.mark.parametrize(
+    "arguments", [["--static_steps=many"], ["--static_steps=1,,2"], ["--static_trains=some"], ["--motion_crop=middle"]]
+)
 def test_values_that_cannot_be_read_are_refused(arguments):
     with pytest.raises(absl_flags.IllegalFlagValueError, match=arguments[0].split("=")[0].lstrip("-")):
         read(*arguments)

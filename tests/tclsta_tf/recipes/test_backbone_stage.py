@@ -30,8 +30,32 @@ def test_the_backbone_is_trained_once_and_then_left_alone(staged, capfd):
         model = parts.load(made, "motion")
         for name, value in _weights(model.backbone).items():  # moving averages too
             np.testing.assert_array_equal(value, base[name], err_msg=name)
-    heads = _weights(parts.load(staged.variant("none"), "motion"))
-    assert any((heads[name] != value).any() for name, value in base.items() if "connection_classifier" in name)
+
+
+def test_the_classifier_starts_as_it_was_trained_with_the_backbone(staged):
+    first, second = staged.config.motion
+    still = dataclasses.replace(second, optimizer="sgd", learning_rate=1e-12, weight_decay=0.0)
+    made = dataclasses.replace(staged, config=dataclasses.replace(staged.config, motion=(first, still)))
+    train_stream.train_stream(made, "motion")
+    found, base = (parts.load(of, "motion").connection_classifier for of in (made, made.backbone_run()))
+    for value, expected in zip(found.weights, base.weights, strict=True):
+        np.testing.assert_allclose(value.numpy(), expected.numpy(), atol=1e-8, err_msg=value.path)
+
+
+def test_a_changed_first_stage_is_refused_without_the_flags_of_the_folder_below(staged):
+    train_stream.train_stream(staged.backbone_run(), "motion")
+    first, second = staged.config.motion
+    longer = dataclasses.replace(staged.config, motion=(dataclasses.replace(first, steps=9), second))
+    with pytest.raises(ValueError, match=r"with --motion_steps=4, .* --motion_steps=9. Use another --workdir$"):
+        train_stream.train_stream(dataclasses.replace(staged, config=longer), "motion")
+
+
+def test_a_variant_whose_temporal_stage_falls_away_trains_its_backbone_stage(staged):
+    first = staged.config.motion[0]
+    stages = (first, dataclasses.replace(first, trains="temporal"))
+    settings = dataclasses.replace(staged.config, motion=stages)
+    variant = dataclasses.replace(staged, config=settings).variant("none")
+    assert [stage.trains for stage in variant.config.motion] == ["all"]
 
 
 def test_it_goes_on_where_it_was_stopped(staged, tmp_path):

@@ -32,6 +32,12 @@ def test_it_starts_as_the_late_fusion_of_the_streams(finished, tmp_path, rounds)
     np.testing.assert_allclose(np.asarray(two_stream.merged_scores(found)), late, atol=1e-5)
 
 
+def test_features_must_be_as_large_as_the_classifiers_know_them(finished):
+    with pytest.raises(ValueError, match="`collaborative_start` must be random .*; add --rescale_temporal"):
+        dataclasses.replace(finished.config.network, collaborative_start="streams")
+    dataclasses.replace(finished.config.network, collaborative_start="streams", collaborative_input="alpha")
+
+
 def test_the_release_network_has_no_classifier_for_each_stream(finished):
-    with pytest.raises(ValueError, match="`collaborative_start=streams` needs.*--collaborative_start=random"):
+    with pytest.raises(ValueError, match="`collaborative_start` must be random for the release network"):
         dataclasses.replace(finished.config.network, collaborative_network="release", collaborative_start="streams")

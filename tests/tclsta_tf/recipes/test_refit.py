@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from tclsta_tf import config
-from tclsta_tf.recipes import evaluate, export, fusion, run, steps
+from tclsta_tf.recipes import export, fusion, report, run, steps
 
 
 def _ids(made, role):
@@ -35,8 +38,47 @@ def test_a_refit_takes_every_video_and_the_fusion_of_its_run(finished, tmp_path)
 def test_there_is_no_test_part_left(finished):
     with run.open_test_part(), pytest.raises(ValueError, match="there is no test part"):
         finished.refit().subset("test")
-    with pytest.raises(ValueError, match="there is no test part|does not exist"):
-        evaluate.evaluate(finished.refit())
+
+
+def test_a_run_that_holds_nothing_out_is_measured_and_refitted(finished, tmp_path):
+    """As configs/jhmdb21/all.cfg: the whole training part is trained on, and the fusion learned on it."""
+    settings = dataclasses.replace(
+        finished.config,
+        data=dataclasses.replace(finished.config.data, validation_fraction=0.0),
+        fusion=dataclasses.replace(finished.config.fusion, awl_scores="train"),
+    )
+    made = dataclasses.replace(finished, config=settings, workdir=tmp_path)
+    steps.run_steps(made, steps.training_steps(made, []))
+    report.evaluate_and_report(made)
+    learned = json.loads(made.fusion_file.read_text())
+    assert (learned["fitted_on"], learned["videos"]) == ("train", len(made.subset("train"))) == ("train", 18)
+    assert not _ids(made, "validation")
+    measured = json.loads((made.report_dir / "metrics.json").read_text())
+    assert measured["num_test_videos"] == 6 and "TCLSTA" in measured["results"]
+    assert (made.report_dir / "index.html").exists()
+    assert made.refit().config.fusion.awl_scores == "train"
+
+
+def test_all_videos_leave_nothing_to_measure(finished, tmp_path):
+    """Each command says so before it does anything, or does what is left."""
+    made = finished.refit()
+    for part in config.PARTS:
+        shutil.copytree(finished.part_dir(part), tmp_path / part)
+        (tmp_path / part / "flags.cfg").write_text(made.flags + f"\n--data_dir={finished.data_dir}\n")
+        (tmp_path / part / "config.json").write_text(json.dumps(made._identity(part)))
+    called = [sys.executable, "-m", "tclsta_tf.evaluate", f"--workdir={tmp_path}"]
+    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and "--train_on=all): there is no test part to measure it on" in ended.stderr
+    called = [sys.executable, "-m", "tclsta_tf.extract_features", f"--workdir={tmp_path}"]
+    subprocess.run(called, capture_output=True, check=True)
+    assert {file.name for file in (tmp_path / "features").glob("*.tfrecord")} == {
+        f"{stream}-{role}.tfrecord" for stream in config.STREAMS for role in ("train", "validation")
+    }
+    assert not (tmp_path / "test_part_reads.txt").exists()
+    called = [sys.executable, "-m", "tclsta_tf.experiment", f"--workdir={tmp_path}", "--seeds=0,1"]
+    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and "--train_on=all leaves nothing to compare" in ended.stderr
+    assert not (tmp_path / "seed-0").exists()
 
 
 def test_a_recipe_that_watches_the_validation_part_cannot_be_refitted(finished):

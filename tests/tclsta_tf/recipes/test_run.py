@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import keras
 import pytest
 
-from tclsta_tf.recipes import protocol, run
+from tclsta_tf import config as run_config
+from tclsta_tf.recipes import protocol, run, train_stream
 from tfrecords_tools import config, manifest
 
 
@@ -63,3 +65,21 @@ def test_records_without_a_partition_for_each_group_are_refused(left_out, tmp_pa
     records = make_records(tmp_path, "hmdb51", roles)
     with pytest.raises(ValueError, match=r"^--leave_out_group needs.* has hmdb51 with the splits 1, 2\. .*Use --split"):
         _ = left_out(records, group).manifest
+
+
+def test_the_motion_stream_may_crop_in_its_own_way(tiny_config, tiny_records, tmp_path):
+    own = dataclasses.replace(tiny_config, motion_stream=run_config.MotionConfig(crop="corners"))
+    made, common = (run.Run(settings, tiny_records, tmp_path) for settings in (own, tiny_config))
+    assert [made.clip_settings(stream, 3, 0).crop for stream in run_config.STREAMS] == ["random", "corners"]
+    assert [common.clip_settings(stream, 3, 0).crop for stream in run_config.STREAMS] == ["random", "random"]
+    with pytest.raises(ValueError, match="`crop` must be random or corners. Received: crop='middle'"):
+        run_config.MotionConfig(crop="middle")
+
+
+def test_the_momentum_of_the_normalisation_reaches_the_network(tiny_config, tiny_records, tmp_path):
+    for given, expected in ((0.9, 0.9), (-1.0, 0.99)):
+        stream = dataclasses.replace(tiny_config.stream, batchnorm_momentum=given)
+        made = run.Run(dataclasses.replace(tiny_config, stream=stream), tiny_records, tmp_path)
+        layers = train_stream.build_stream(made, "static").backbone.layers
+        momenta = {layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)}
+        assert momenta == {expected}

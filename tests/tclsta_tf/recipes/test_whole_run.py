@@ -171,21 +171,36 @@ def test_a_folder_that_is_no_model_is_refused_with_a_hint(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("group", "change", "message"),
+    ("part", "group", "change", "message"),
     [
-        ("static", {"batch_size": 2}, r"was made with --static_batch_size=4, this run says --static_batch_size=2"),
-        ("stream", {"cam_units": 16}, r"was made with --cam_units=8, this run says --cam_units=16"),
-        ("data", {"split": "2"}, r"was made with --split=1, this run says --split=2"),
+        (
+            "static",
+            "static",
+            {"batch_size": 2},
+            r"was made with --static_batch_size=4, this run says --static_batch_size=2",
+        ),
+        ("static", "stream", {"cam_units": 16}, r"was made with --cam_units=8, this run says --cam_units=16"),
+        ("static", "data", {"split": "2"}, r"was made with --split=1, this run says --split=2"),
+        ("motion", "motion_stream", {"dropout": 0.7}, r"was made with --motion_dropout=None, .* --motion_dropout=0.7"),
+        (
+            "collaborative",
+            "network",
+            {"collaborative_start": "streams", "collaborative_input": "alpha"},
+            r"was made with --collaborative_input=beta, this run says --collaborative_input=alpha",
+        ),
     ],
 )
-def test_a_folder_of_another_configuration_is_refused_and_kept(finished, group, change, message):
+def test_a_folder_of_another_configuration_is_refused_and_kept(finished, part, group, change, message):
     values = finished.config.to_json()
     settings = config.RunConfig.from_json({**values, group: {**values[group], **change}})
     other = dataclasses.replace(finished, config=settings)
-    before = finished.model_file("static").read_bytes()
+    before = finished.model_file(part).read_bytes()
     with pytest.raises(ValueError, match=message):
-        train_stream.train_stream(other, "static")
-    assert finished.model_file("static").read_bytes() == before
+        if part == "collaborative":
+            train_collaborative.train_collaborative(other)
+        else:
+            train_stream.train_stream(other, part)
+    assert finished.model_file(part).read_bytes() == before
 
 
 def test_ten_crops_are_averaged(finished, tmp_path):
