@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tclsta_tf import config
 from tclsta_tf.recipes import parts, run, train_stream
 
 
@@ -81,3 +82,34 @@ def test_a_backbone_stage_stands_first_and_not_alone(tiny_config, stages):
     made = tuple(dataclasses.replace(tiny_config.motion[0], trains=trains) for trains in stages)
     with pytest.raises(ValueError, match="`motion_trains` m.*`backbone`"):
         dataclasses.replace(tiny_config, motion=made)
+
+
+def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_path, monkeypatch):
+    """With all that the recipe for JHMDB21 has: average of the weights, dropout, statistics of the batch."""
+    first, second = staged.config.motion
+    first = dataclasses.replace(first, steps=6, ema=0.9, label_smoothing=0.1, warmup_steps=2, checkpoint_every=3)
+    own = config.MotionConfig(dropout=0.5, batchnorm="batch", input_pooling=2, crop="corners")
+    stream = dataclasses.replace(staged.config.stream, batchnorm_momentum=0.9)
+    settings = dataclasses.replace(staged.config, motion=(first, second), motion_stream=own, stream=stream)
+    whole, broken = (
+        dataclasses.replace(staged, config=settings, workdir=tmp_path / name).backbone_run() for name in ("a", "b")
+    )
+    train_stream.train_stream(whole, "motion")
+
+    class Killed(Exception):
+        pass
+
+    save = parts.checkpoints.Checkpoints.save
+
+    def save_and_die(self, *args, **kwargs):
+        save(self, *args, **kwargs)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
+        train_stream.train_stream(broken, "motion")
+    train_stream.train_stream(broken, "motion")
+    expected, found = (_weights(parts.load(made, "motion")) for made in (whole, broken))
+    for name, value in expected.items():
+        if "seed_generator" not in name:
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
