@@ -179,7 +179,7 @@ def test_a_disk_without_room_is_told_before_the_work(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000))
     store = frozen_features.FrozenFeatures(tmp_path / "features", {}, 2, 3, (1, 10, 10, 1))
-    with pytest.raises(ValueError, match=r"of 6 clips need 0.00 GB more in .*, and 0.00 GB are free. Lower --cache_frozen"):
+    with pytest.raises(ValueError, match=r"6 clips need 0.00 GB more in .*, and 0.00 GB are free. Lower --cache"):
         store.prepare()
 
 

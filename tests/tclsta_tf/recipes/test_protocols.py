@@ -332,7 +332,7 @@ def test_compare_shows_differences_video_by_video(finished, members, tmp_path):
     (line,) = [row for row in differences.rows if row[1] == "TCLSTA"]
     assert line[0] == "seed-1/split-1"
     assert line[2] == f"{100 * (right[1].mean() - right[0].mean()):+.1f}"
-    assert line[4:6] == (str((right[0] & ~right[1]).sum()), str((right[1] & ~right[0]).sum()))
+    assert line[5:7] == (str((right[0] & ~right[1]).sum()), str((right[1] & ~right[0]).sum()))
     (only,) = compare.compare([first, finished.workdir], ["TCLSTA"])[-1].rows
     assert only[1] == "TCLSTA"
     other = copy_of(finished, tmp_path / "whole")
