@@ -82,10 +82,8 @@ def training_curves(run: run_lib.Run) -> list[html.Picture]:
     """Loss and accuracy of each part over its steps, as its event files have them."""
     pictures = []
     for part in config.PARTS:
-        folders = [run.part_dir(part)]
-        if part in config.STREAMS and getattr(run.config, part)[0].trains == "backbone":
-            folders.insert(0, run.backbone_run().part_dir(part))
-        files = [str(file) for folder in folders for file in storage.entries(folder / "logs", "events*")]
+        runs = [made for made in (run.base(part), run) if made]
+        files = [str(file) for made in runs for file in storage.entries(made.part_dir(part) / "logs", "events*")]
         accuracy = {f"{part}/accuracy": "training clips", f"{part}/{trainer.VALIDATED}": "validation part"}
         curves = summaries.read_scalars(files, [f"{part}/loss", *accuracy])
         shown = {

@@ -249,6 +249,10 @@ class Run:
                     stages[part] = (dataclasses.replace(own[0], trains="all"),)
         return self._with_attention(attention, stages, f"ablation/{attention}", backbone_dir=self._backbone_dir)
 
+    def base(self, stream: str) -> "Run | None":
+        """The run whose trained backbone a stream starts from; None where it has no stage `backbone`."""
+        return self.backbone_run() if getattr(self.config, stream)[0].trains == "backbone" else None
+
     def backbone_run(self) -> "Run":
         """The run of the stages `backbone`: streams without attention, trained once for this run and its variants."""
         stages = {part: (dataclasses.replace(getattr(self.config, part)[0], trains="all"),) for part in config.STREAMS}

@@ -29,7 +29,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     if run.model_file(stream).exists():
         run.verify(stream)
         return
-    base = run.backbone_run() if getattr(run.config, stream)[0].trains == "backbone" else None
+    base = run.base(stream)
     if base:
         train_stream(base, stream)
     parts.prepare(run.config.device)
