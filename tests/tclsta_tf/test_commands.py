@@ -231,7 +231,7 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
     assert not (tmp_path / "static").exists()
     done = command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
     assert done.returncode == 0, done.stderr
-    assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,0,0,1" in done.stdout
+    assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,undecided,0,0,1" in done.stdout
     assert_one_line(command("tclsta_tf.compare", tmp_path, workdir), "were tested on different videos")
 
 
