@@ -5,9 +5,7 @@ here, so a setting is written down once.
 """
 
 import dataclasses
-import json
 import math
-import pathlib
 from typing import Any
 
 PARTS = ("static", "motion", "collaborative")
@@ -537,11 +535,6 @@ class RunConfig:
     def groups(cls) -> dict[str, Any]:
         """Name of each group of settings -> its class, which for a part is that of a stage."""
         return {field.name: TrainConfig if field.name in PARTS else field.type for field in dataclasses.fields(cls)}
-
-    @classmethod
-    def load(cls, path: pathlib.Path) -> "RunConfig":
-        """Reads what a run saved beside its checkpoints."""
-        return cls.from_json(json.loads(path.read_text()))
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
