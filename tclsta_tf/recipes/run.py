@@ -76,7 +76,7 @@ class Run:
             _check_group(found, split)
         if split not in found.splits:
             raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
-        for role in (TRAIN, TEST) if self.config.data.train_on == "train" else (TRAIN,):
+        for role in (TRAIN, TEST) if self.has_test_part else (TRAIN,):
             if not any(shard.videos for shard in found.shards_for(split, role)):
                 raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
         sides = [int(side) for side in re.findall(r"\d+", found.record.resize)]
@@ -93,9 +93,14 @@ class Run:
         return tuple(self.manifest.labels)
 
     @property
+    def has_test_part(self) -> bool:
+        """Whether videos are left to measure on: --train_on=all trains on those of the test part too."""
+        return self.config.data.train_on != "all"
+
+    @property
     def training_part(self) -> pipeline.Subset:
         """The videos to train on, those of the validation part among them."""
-        roles = (TRAIN, TEST) if self.config.data.train_on == "all" else (TRAIN,)
+        roles = (TRAIN,) if self.has_test_part else (TRAIN, TEST)
         found = (self.manifest.shards_for(self.config.data.split, role) for role in roles)
         return pipeline.select([shard for shards in found for shard in shards])
 
@@ -116,7 +121,7 @@ class Run:
         """
         if role == TEST:
             _check_test_part()
-            if self.config.data.train_on == "all":
+            if not self.has_test_part:
                 raise ValueError(f"{self.workdir} is trained on all videos (--train_on=all): there is no test part")
             return pipeline.select(self.manifest.shards_for(self.config.data.split, TEST))
         whole = self.training_part
