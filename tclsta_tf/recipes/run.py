@@ -32,6 +32,8 @@ from tfrecords_tools import manifest, storage
 REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
+EXPERIMENT = "experiment.json"
+"""Says, in the folder of an experiment over splits or seeds, which its runs are."""
 FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
 """What else a working folder holds besides its parts and reports."""
 
@@ -152,7 +154,13 @@ class Run:
     @property
     def cache_dir(self) -> storage.AnyPath:
         """Where features of frozen parts are kept, for all runs of an experiment."""
-        return storage.path(self.config.stream.cache_dir or (self.root or self.workdir) / "frozen")
+        if self.config.stream.cache_dir:
+            return storage.path(self.config.stream.cache_dir)
+        own = self.root or self.workdir
+        # A member may have been opened by its own folder: then W is above W/seed-0, or above W/seed-0/split-1 by two.
+        above = own.absolute().parent
+        folders = (own, above, above.parent)
+        return next((folder for folder in folders if (folder / EXPERIMENT).exists()), own) / "frozen"
 
     def part_dir(self, part: str) -> storage.AnyPath:
         """Where a part's checkpoints and finished model are."""

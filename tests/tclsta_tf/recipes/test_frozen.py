@@ -13,7 +13,7 @@ import pytest
 
 from tclsta_tf.data import features, frozen_features, pipeline
 from tclsta_tf.models import backbones
-from tclsta_tf.recipes import extract, frozen, parts, run, train_stream
+from tclsta_tf.recipes import extract, frozen, parts, protocol, run, train_stream
 from tclsta_tf.training import preemption
 from tfrecords_tools import config, conversion, datasets
 
@@ -80,6 +80,18 @@ def test_runs_of_other_seeds_and_validation_parts_share_the_features(make_run, t
     assert capfd.readouterr().err.count("computing the features of") == 1
     trained = [_weights(dataclasses.replace(made, workdir=tmp_path / seed)) for seed in ("0", "1")]
     assert any((trained[0][path] != trained[1][path]).any() for path in trained[0])
+
+
+def test_a_member_of_an_experiment_shares_them_where_it_is_opened_by_its_own_folder_too(make_run, capfd):
+    whole = make_run()
+    members = protocol.make_members(whole, seeds=[0, 1])
+    protocol.save(whole, members)
+    member = members.runs["1", 0]
+    train_stream.train_stream(member, "motion")
+    alone = run.Run(member.config, member.data_dir, member.workdir)
+    train_stream.train_stream(alone.variant("none"), "motion")
+    assert capfd.readouterr().err.count("computing the features of") == 1
+    assert [folder.parent for folder in whole.workdir.rglob("frozen")] == [whole.workdir]
 
 
 def test_every_clip_of_a_video_is_shown(make_run):
