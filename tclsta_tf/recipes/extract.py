@@ -86,7 +86,7 @@ def _outputs(
     done = 0
     clips = max(1, _BATCH // crops)
     for batch in pipeline.video_batches(
-        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
+        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows, stored is None
     ):
         count = len(batch["labels"])
         found = make_inference()(batch["clips"]) if stored is None else stored.outputs(done, count, features.OUTPUTS)
