@@ -210,7 +210,7 @@ def video_batches(
         num_frames: frames per clip (paper symbol N).
         crop_size: side of the square crops, pixels.
         batch_size: clips per batch, not counting crops.
-        sampling_method: see `read_test_clip`.
+        sampling_method: see `test_positions`.
         crops: 1, the centre, or 10, see `augmentation.ten_crops`.
         windows: clips of each video, one from each of so many equal parts of it.
         with_clips: False leaves "clips" out, and no image is read.
@@ -246,27 +246,6 @@ def clip_spec(stream: str, num_frames: int, crop_size: int) -> tf.TensorSpec:
     return tf.TensorSpec([None, num_frames, crop_size, crop_size, CHANNELS[stream]], tf.uint8)
 
 
-def read_test_clip(
-    record: dict[str, tf.Tensor], stream: str, num_frames: int, crop_size: int | None, sampling_method: str = "uniform"
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The clip that testing, serving and prediction see of one parsed record.
-
-    Args:
-        record: from `schema.parse`.
-        stream: `static` or `motion`.
-        num_frames: frames per video (paper symbol N).
-        crop_size: side of the centre crop; None keeps the stored size.
-        sampling_method: `uniform` or `release`; `segments` is for training, and tested as `uniform`.
-
-    Returns:
-        uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
-    """
-    crop = augmentation.whole_images() if crop_size is None else augmentation.centre_crop(crop_size)
-    video = videos.parsed(record)
-    positions = test_positions(video.num_frames, num_frames, sampling_method)
-    return video.clips(stream, positions, [crop])[0], positions
-
-
 def test_positions(
     stored: tf.Tensor | int,
     num_frames: int,
@@ -279,7 +258,7 @@ def test_positions(
     Args:
         stored: int64 scalar n, frames stored of the video; or [B, 1] of several.
         num_frames: frames per clip (paper symbol N).
-        sampling_method: see `read_test_clip`.
+        sampling_method: `uniform` or `release`; `segments` is for training, and tested as `uniform`.
         window: int64 scalar in [0, windows), which of so many equal parts of the video.
         windows: their number.
 
