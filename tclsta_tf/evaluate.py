@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
         raise flags.Error(f"--report must be a name of its own, like ten_crops. Received: --report={_REPORT.value}")
     run = run_lib.Run(**run_flags.run_arguments(), report=_REPORT.value)
     distribution.prepare_devices(run.config.device.logical_cpus)
-    if run.config.data.train_on == "all":
+    if not run.has_test_part:
         raise ValueError(
             f"{run.workdir} is trained on all videos (--train_on=all): there is no test part to measure it on"
         )

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
         refit = run.refit() if _REFIT.value else None  # what it cannot do shows before anything is trained
         steps.run_steps(run, _steps(run, variants))
         exported = export_lib.export(run, run.workdir / "export", keep_equal=True)
-        if run.config.data.train_on == "train":
+        if run.has_test_part:
             _print_tables(run)
         print(f"model:  {exported}")
         if refit:
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
             f"--refit takes one run, and {run.workdir} is an experiment over several. Leave --splits, --seeds and "
             f"--leave_one_group_out away and give the folder of one of them: --workdir={first}"
         )
-    if run.config.data.train_on == "all":
+    if not run.has_test_part:
         raise ValueError("--train_on=all leaves nothing to compare splits, seeds or groups on: give one run")
     protocol.save(run, members)
     for member in members.runs.values():
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
-    if run.config.data.train_on == "all":
+    if not run.has_test_part:
         return [*steps.training_steps(run, variants), steps.Step("fusion", lambda: fusion.learn_fusion(run))]
     last = [steps.Step("evaluate", lambda: report.evaluate_and_report(run, keep_equal=True))]
     if _ABLATION.value:

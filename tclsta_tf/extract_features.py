@@ -20,14 +20,14 @@ def main(argv: Sequence[str]) -> None:
     cli.reject_operands(argv)
     run = run_lib.Run(**run_flags.run_arguments())
     distribution.prepare_devices(run.config.device.logical_cpus)
-    if run.config.data.train_on == "all":  # there is no test part
-        for stream in config.STREAMS:
-            extract.extract(run, stream, (run_lib.TRAIN, run_lib.VALIDATION))
-    else:
+    if run.has_test_part:
         with run_lib.open_test_part():  # nothing is chosen here
             evaluate.note_test_part_read(run, "extract_features")
             for stream in config.STREAMS:
                 extract.extract(run, stream)
+    else:
+        for stream in config.STREAMS:
+            extract.extract(run, stream, (run_lib.TRAIN, run_lib.VALIDATION))
     print(f"features: {run.workdir / 'features'}")
 
 

@@ -1,4 +1,4 @@
-"""The command line of every `tclsta_tf` command, made from the dataclasses in config.py.
+"""The command line of every `tclsta_tf` command, made from the dataclasses in `config`.
 
 Importing this defines no flag; a command calls the functions below, so that it has the flags it uses and no others.
 Flags of `TrainConfig` exist once per part: `--static_steps`, `--motion_steps`, `--collaborative_steps`. Each takes one

@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError("serving needs kserve: run `make install-serve`, see BUILD.md")
     token = security.read_token(_TOKEN_FILE.value)
     model = classifier.Classifier(folder)
-    signatures = served_signatures.from_functions(model.signatures, model)
+    signatures = served_signatures.of_model(model)
     if _WRITE_CONFIGS.value:
         target = storage.path(_WRITE_CONFIGS.value)
         for file in deployment.write(target, signatures, serving.name, serving.max_batch, serving.batch_wait_ms):

@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +74,35 @@ def moving_texture():
         return np.stack([texture[y : y + height, x : x + width] for y, x in starts])
 
     return make
+
+
+class CountedFrames:
+    """Gives copies of frames one by one.
+
+    Attributes:
+        most: of them that were held at the same time, the one that is being given included.
+    """
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._frames, self._held, self.most = frames, 0, 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in self._frames:
+            counted = frame.copy()
+            weakref.finalize(counted, self._release)
+            self._held += 1
+            self.most = max(self.most, self._held)
+            yield counted
+            del counted
+
+    def _release(self) -> None:
+        self._held -= 1
+
+
+@pytest.fixture(scope="session")
+def counted_frames():
+    """The class `CountedFrames`."""
+    return CountedFrames
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools import stacks
+from tfrecords_tools.flow import quantise
 
 _SHARES = (1.0, 0.875, 0.75, 0.66)
 _CORNER_SHAPES = [(h, w) for i, h in enumerate(_SHARES) for j, w in enumerate(_SHARES) if abs(i - j) <= 1]
 _CENTRE = (0.5, 0.5)  # (y, x), shares of the room
 _CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), _CENTRE]
-
-ZERO_FLOW = 128  # the stored byte of no motion, see tfrecords_tools/flow/quantise.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,10 +125,10 @@ def _resize(images: np.ndarray, size: int, is_flow: bool) -> np.ndarray:
     for image, target in zip(images, resized, strict=True):
         cv2.resize(image, (size, size), target, interpolation=cv2.INTER_LINEAR)
     if is_flow:
-        motion = np.arange(256.0) - ZERO_FLOW
+        motion = np.arange(256.0) - quantise.ZERO
         # u grows with the width, v with the height.
         for component, side in ((resized[0::2], width), (resized[1::2], height)):
-            scaled = np.clip(np.round(motion * (size / side)) + ZERO_FLOW, 0, 255).astype(np.uint8)
+            scaled = np.clip(np.round(motion * (size / side)) + quantise.ZERO, 0, 255).astype(np.uint8)
             component[:] = scaled[component]
     return resized
 

@@ -200,6 +200,7 @@ def video_batches(
     sampling_method: str = "uniform",
     crops: int = 1,
     windows: int = 1,
+    with_clips: bool = True,
 ) -> tf.data.Dataset:
     """One pass over `subset` in record order: clips of `num_frames` frames, nothing random.
 
@@ -209,9 +210,10 @@ def video_batches(
         num_frames: frames per clip (paper symbol N).
         crop_size: side of the square crops, pixels.
         batch_size: clips per batch, not counting crops.
-        sampling_method: see `read_test_clip`.
+        sampling_method: see `test_positions`.
         crops: 1, the centre, or 10, see `augmentation.ten_crops`.
         windows: clips of each video, one from each of so many equal parts of it.
+        with_clips: False leaves "clips" out, and no image is read.
 
     Returns:
         Dataset of {"clips": uint8 [b * crops, N, crop, crop, C], the clips of a video one after the other and so the
@@ -224,8 +226,10 @@ def video_batches(
 
     def read(row: tf.Tensor) -> dict[str, tf.Tensor]:
         index, window = row // windows, row % windows
-        clips, positions = _test_clips(stored[index], stream, num_frames, wanted, sampling_method, window, windows)
-        return {"clips": tf.stack(clips), "labels": tf.gather(labels, index), "positions": positions}
+        video = stored[index]
+        positions = test_positions(video.num_frames, num_frames, sampling_method, window, windows)
+        found = {"labels": tf.gather(labels, index), "positions": positions}
+        return found | {"clips": tf.stack(video.clips(stream, positions, wanted))} if with_clips else found
 
     def fold(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         clips = batch["clips"]
@@ -233,32 +237,13 @@ def video_batches(
 
     order = tf.data.Dataset.range(len(subset) * windows)
     clips_in_turn = order.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return clips_in_turn.batch(batch_size).map(fold).prefetch(tf.data.AUTOTUNE)
+    batches = clips_in_turn.batch(batch_size)
+    return (batches.map(fold) if with_clips else batches).prefetch(tf.data.AUTOTUNE)
 
 
 def clip_spec(stream: str, num_frames: int, crop_size: int) -> tf.TensorSpec:
     """Shape and type of a batch of clips of any number of videos, so that a function is traced once for all of them."""
     return tf.TensorSpec([None, num_frames, crop_size, crop_size, CHANNELS[stream]], tf.uint8)
-
-
-def read_test_clip(
-    record: dict[str, tf.Tensor], stream: str, num_frames: int, crop_size: int | None, sampling_method: str = "uniform"
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The clip that testing, serving and prediction see of one parsed record.
-
-    Args:
-        record: from `schema.parse`.
-        stream: `static` or `motion`.
-        num_frames: frames per video (paper symbol N).
-        crop_size: side of the centre crop; None keeps the stored size.
-        sampling_method: `uniform` or `release`; `segments` is for training, and tested as `uniform`.
-
-    Returns:
-        uint8 [N, h, w, 3 or 20] and the int64 [N] stored frames it was taken at.
-    """
-    crop = augmentation.whole_images() if crop_size is None else augmentation.centre_crop(crop_size)
-    clips, positions = _test_clips(videos.parsed(record), stream, num_frames, [crop], sampling_method)
-    return clips[0], positions
 
 
 def test_positions(
@@ -273,7 +258,7 @@ def test_positions(
     Args:
         stored: int64 scalar n, frames stored of the video; or [B, 1] of several.
         num_frames: frames per clip (paper symbol N).
-        sampling_method: see `read_test_clip`.
+        sampling_method: `uniform` or `release`; `segments` is for training, and tested as `uniform`.
         window: int64 scalar in [0, windows), which of so many equal parts of the video.
         windows: their number.
 
@@ -320,16 +305,3 @@ def training_labels(videos_to_train_on: Sequence[manifest.VideoEntry]) -> np.nda
 def _labels(subset: Subset) -> np.ndarray:
     """Class indices, int32 [n]; -1 where a video has no label, as a background video of THUMOS14."""
     return np.asarray([entry.labels[0] if entry.labels else -1 for entry in subset.videos], np.int32)
-
-
-def _test_clips(
-    video: videos.Video,
-    stream: str,
-    num_frames: int,
-    crops: Sequence[augmentation.Crop],
-    sampling_method: str,
-    window: tf.Tensor | int = 0,
-    windows: int = 1,
-) -> tuple[list[tf.Tensor], tf.Tensor]:
-    positions = test_positions(video.num_frames, num_frames, sampling_method, window, windows)
-    return video.clips(stream, positions, crops), positions

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tclsta_tf.data import augmentation, sampling
 from tfrecords_tools import codec, random_access, schema, stacks
+from tfrecords_tools.flow import quantise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Video:
 
         def still() -> tuple[list[tf.Tensor], tf.Tensor]:
             shapes = [tf.concat([[2], window[2:], [1]], axis=0) for window in windows]
-            planes = [tf.fill(shape, tf.constant(augmentation.ZERO_FLOW, tf.uint8)) for shape in shapes]
+            planes = [tf.fill(shape, tf.constant(quantise.ZERO, tf.uint8)) for shape in shapes]
             return planes, tf.zeros([tf.size(positions), schema.STACK_LENGTH], tf.int64)
 
         cut, fields = tf.cond(self.num_fields > 0, moving, still)

@@ -27,7 +27,6 @@ class EarlySVM:
         present: bool [C], classes with training videos.
         dimensions: D_static and D_motion.
         cost: The C of the SVM.
-        selection: Candidate of C -> accuracy on the held-out videos; empty where there was one candidate.
     """
 
     weights: np.ndarray
@@ -35,7 +34,6 @@ class EarlySVM:
     present: np.ndarray
     dimensions: tuple[int, int]
     cost: float
-    selection: dict[float, float] = dataclasses.field(default_factory=dict)
 
     def scores(self, static_features: np.ndarray, motion_features: np.ndarray) -> np.ndarray:
         """Returns the decision values of videos.
@@ -113,7 +111,7 @@ def fit_early(
         weights, biases, present = _fit(features[rows], labels[rows], num_classes, cost, seed)
         return EarlySVM(weights, biases, present, dimensions, cost)
 
-    best, accuracies = float(costs[0]), {}
+    best = float(costs[0])
     if len(costs) > 1:
         if held_out is None or not len(held_out[2]):
             raise ValueError(
@@ -122,10 +120,12 @@ def fit_early(
             )
         truth = _check_labels("held_out labels", held_out[2], len(held_out[0]), num_classes)
         rows = subset.draw_by_class(labels, SELECTION_VIDEOS, seed)
-        for cost in sorted(map(float, costs)):
-            accuracies[cost] = float((fit(rows, cost).scores(*held_out[:2]).argmax(axis=1) == truth).mean())
+        accuracies = {
+            cost: float((fit(rows, cost).scores(*held_out[:2]).argmax(axis=1) == truth).mean())
+            for cost in sorted(map(float, costs))
+        }
         best = max(accuracies, key=accuracies.__getitem__)  # the first, and so the smallest, of equal ones
-    return dataclasses.replace(fit(np.arange(len(labels)), best), selection=accuracies)
+    return fit(np.arange(len(labels)), best)
 
 
 def join_features(static_features: np.ndarray, motion_features: np.ndarray) -> np.ndarray:

@@ -12,10 +12,9 @@ IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 # ImageNet mean and deviation in the order R, G, B, of values in [0, 1].
 IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION_RGB = (0.229, 0.224, 0.225)
-# The byte that stands for no motion, and the bytes that one pixel of motion takes up (255 steps over [-20, 20] px).
+# The byte that stands for no motion.
 ZERO_FLOW = 128.0
 MIDDLE_GREY = 127.5
-BYTES_PER_PIXEL_OF_MOTION = 255.0 / 40.0
 
 
 @keras.saving.register_keras_serializable(package="tclsta_tf")

@@ -49,7 +49,7 @@ def plan(
     Args:
         window: the window.
         num_frames: frames of the clip (paper symbol N).
-        sampling_method: see `pipeline.read_test_clip`.
+        sampling_method: see `pipeline.test_positions`.
         settings: how records are made; `positions` is used.
         with_flow: False for a model without a motion stream, which needs no field.
 

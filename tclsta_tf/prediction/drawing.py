@@ -131,7 +131,7 @@ class Layout:
         for row, (label, score) in enumerate(best):
             y = self.height + 36 + 20 * row
             cv2.rectangle(
-                picture, (8, y - 11), (8 + round(72 * min(max(score, 0.0), 1.0)), y + 3), _SHADES["static"], -1
+                picture, (8, y - 11), (8 + round(_BAR * min(max(score, 0.0), 1.0)), y + 3), _SHADES["static"], -1
             )
             _write(picture, _cut(f"{score:.2f} {label}", _FLOW[0] - 8 - 86), 86, y, _WHITE)
 

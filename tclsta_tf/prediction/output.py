@@ -9,7 +9,6 @@ import numpy as np
 
 from tclsta_tf.prediction import answer
 
-FORMATS = ("text", "json", "csv")
 _FOR_PICTURES = "spatial_attention"
 
 
@@ -17,7 +16,7 @@ class Writer:
     """Turns answers into lines.
 
     Args:
-        form: one of `FORMATS`.
+        form: `text`, `json` or `csv`.
         labels: class names in index order.
         top: classes shown.
     """

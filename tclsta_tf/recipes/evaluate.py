@@ -15,7 +15,7 @@ from tclsta_tf import config
 from tclsta_tf.evaluation import intervals as intervals_lib
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.models import two_stream
-from tclsta_tf.recipes import extract, fusion, results, train_collaborative
+from tclsta_tf.recipes import extract, fusion, identity, results, train_collaborative
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.recipes import scores as scores_lib
 from tfrecords_tools import manifest
@@ -72,7 +72,7 @@ def evaluate(run: run_lib.Run) -> Evaluation:
     Fusion is learned on videos of the training part first, so nothing is chosen by what the test part shows.
     """
     for part in config.PARTS:
-        run.verify(part)
+        identity.verify(run, part)
     learned = fusion.learn_fusion(run)
     with run_lib.open_test_part():
         reads = note_test_part_read(run, "evaluate")

@@ -8,7 +8,7 @@ import numpy as np
 
 from tclsta_tf import config
 from tclsta_tf.models import inference, single_stream, two_stream
-from tclsta_tf.recipes import evaluate, parts, results
+from tclsta_tf.recipes import evaluate, identity, parts, results
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.serving import export as serving_export
 from tfrecords_tools import storage
@@ -80,7 +80,7 @@ def _digest(run: run_lib.Run, settings: config.ExportConfig) -> str:
     """Tells whether two exports would be the same: a hash of all parts and of the fusion weights."""
     wanted = config.PARTS if settings.motion != "none" else ("static",)
     for part in wanted:
-        run.verify(part, with_records=False)
+        identity.verify(run, part, with_records=False)
     files = [run.model_file(part) for part in wanted]
     if settings.motion != "none":
         if not run.fusion_file.exists():

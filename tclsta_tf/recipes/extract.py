@@ -7,7 +7,7 @@ import numpy as np
 
 from tclsta_tf.data import features, pipeline
 from tclsta_tf.models import inference
-from tclsta_tf.recipes import frozen, parts
+from tclsta_tf.recipes import frozen, identity, parts
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import summaries
 from tfrecords_tools import manifest, storage
@@ -28,7 +28,7 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     Raises:
         ValueError: where the stream is not trained.
     """
-    run.verify(stream)
+    identity.verify(run, stream)
     digest = _model_digest(run, stream)
     missing = [role for role in roles if not digest or _made_by(run.feature_file(stream, role)) != digest]
     if not missing:
@@ -86,7 +86,7 @@ def _outputs(
     done = 0
     clips = max(1, _BATCH // crops)
     for batch in pipeline.video_batches(
-        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows
+        subset, stream, data.test_frames, data.crop_size, clips, data.sampling, crops, windows, stored is None
     ):
         count = len(batch["labels"])
         found = make_inference()(batch["clips"]) if stored is None else stored.outputs(done, count, features.OUTPUTS)

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tclsta_tf.models  # noqa: F401 - registers the classes that a saved part is made of
 from tclsta_tf import config
 from tclsta_tf.data import pipeline
+from tclsta_tf.recipes import identity
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, optimizers, schedules, summaries, trainer
 from tfrecords_tools import storage
@@ -91,7 +92,7 @@ def train_stages(
         stage = Stage(part, number, settings, model, strategy, seed, steps_before, scalars)
         loop = make_trainer(stage)
         if is_chief:
-            run.claim(part)  # only now: what is wrong with the flags has shown itself
+            identity.claim(run, part)  # only now: what is wrong with the flags has shown itself
         # A stage that was finished before leaves its weights in the model.
         loop.train()
         steps_before += settings.steps

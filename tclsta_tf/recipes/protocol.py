@@ -21,8 +21,6 @@ from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.recipes import scores as scores_lib
 from tfrecords_tools import manifest
 
-_FILE = "experiment.json"
-
 
 @dataclasses.dataclass(frozen=True)
 class Members:
@@ -96,12 +94,12 @@ def save(run: run_lib.Run, members: Members) -> None:
     """Notes what an experiment consists of, for later commands that get its folder only."""
     values = {"splits": list(members.splits), "seeds": list(members.seeds), "by_group": members.by_group}
     run.workdir.mkdir(parents=True, exist_ok=True)
-    manifest.write_atomically(run.workdir / _FILE, json.dumps(values, indent=1) + "\n")
+    manifest.write_atomically(run.workdir / run_lib.EXPERIMENT, json.dumps(values, indent=1) + "\n")
 
 
 def load(run: run_lib.Run) -> Members | None:
     """The members that `save` noted; None where the run is a single one."""
-    file = run.workdir / _FILE
+    file = run.workdir / run_lib.EXPERIMENT
     return make_members(run, **json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 

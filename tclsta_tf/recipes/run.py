@@ -1,4 +1,4 @@
-"""A run: configuration, data and working folder, and the rule that they belong together.
+"""A run: configuration, data and working folder, which belong together (identity.py).
 
 W/static, W/motion, W/collaborative   config.json, flags.cfg, labels.txt, checkpoints/, logs/, model.keras
 W/features                            <stream>-<role>.tfrecord
@@ -19,7 +19,6 @@ import contextvars
 import dataclasses
 import functools
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -33,15 +32,10 @@ from tfrecords_tools import manifest, storage
 REPORT = "report"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
+EXPERIMENT = "experiment.json"
+"""Says, in the folder of an experiment over splits or seeds, which its runs are."""
 FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
 """What else a working folder holds besides its parts and reports."""
-
-# What may differ between two runs in one folder: it decides where numbers are computed, or how videos are tested.
-_FREE = {
-    "device": ("distribution", "logical_cpus", "histograms", "xla"),
-    "data": ("shard_by", "test_crops", "test_clips", "clip_pooling", "frame_protocol"),
-    "stream": ("cache_dir",),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +78,7 @@ class Run:
             _check_group(found, split)
         if split not in found.splits:
             raise ValueError(f"--split must be one of {', '.join(found.splits)}. Received: --split={split}")
-        for role in (TRAIN, TEST) if self.config.data.train_on == "train" else (TRAIN,):
+        for role in (TRAIN, TEST) if self.has_test_part else (TRAIN,):
             if not any(shard.videos for shard in found.shards_for(split, role)):
                 raise ValueError(f"split {split} of {self.data_dir} has no video in its {role} part")
         sides = [int(side) for side in re.findall(r"\d+", found.record.resize)]
@@ -101,9 +95,14 @@ class Run:
         return tuple(self.manifest.labels)
 
     @property
+    def has_test_part(self) -> bool:
+        """Whether videos are left to measure on: --train_on=all trains on those of the test part too."""
+        return self.config.data.train_on != "all"
+
+    @property
     def training_part(self) -> pipeline.Subset:
         """The videos to train on, those of the validation part among them."""
-        roles = (TRAIN, TEST) if self.config.data.train_on == "all" else (TRAIN,)
+        roles = (TRAIN,) if self.has_test_part else (TRAIN, TEST)
         found = (self.manifest.shards_for(self.config.data.split, role) for role in roles)
         return pipeline.select([shard for shards in found for shard in shards])
 
@@ -124,7 +123,7 @@ class Run:
         """
         if role == TEST:
             _check_test_part()
-            if self.config.data.train_on == "all":
+            if not self.has_test_part:
                 raise ValueError(f"{self.workdir} is trained on all videos (--train_on=all): there is no test part")
             return pipeline.select(self.manifest.shards_for(self.config.data.split, TEST))
         whole = self.training_part
@@ -155,7 +154,13 @@ class Run:
     @property
     def cache_dir(self) -> storage.AnyPath:
         """Where features of frozen parts are kept, for all runs of an experiment."""
-        return storage.path(self.config.stream.cache_dir or (self.root or self.workdir) / "frozen")
+        if self.config.stream.cache_dir:
+            return storage.path(self.config.stream.cache_dir)
+        own = self.root or self.workdir
+        # A member may have been opened by its own folder: then W is above W/seed-0, or above W/seed-0/split-1 by two.
+        above = own.absolute().parent
+        folders = (own, above, above.parent)
+        return next((folder for folder in folders if (folder / EXPERIMENT).exists()), own) / "frozen"
 
     def part_dir(self, part: str) -> storage.AnyPath:
         """Where a part's checkpoints and finished model are."""
@@ -266,74 +271,6 @@ class Run:
         child = self._below(folder, config=settings, flags=lines, **changes)
         child.__dict__["manifest"] = self.manifest  # checked once is enough
         return child
-
-    def claim(self, part: str) -> None:
-        """Makes the folder of a part belong to this configuration and data, or checks that it does.
-
-        Raises:
-            ValueError: where it belongs to others; names the first setting that differs.
-        """
-        folder = self.part_dir(part)
-        if self.model_file(part).exists() or any(folder.glob("checkpoints*/*.index")):
-            self.verify(part)
-            return
-        # Nothing has been trained here: a first try that failed before its first checkpoint does not bind the next.
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "flags.cfg").write_text(self.flags, encoding="utf-8")
-        (folder / "labels.txt").write_text("".join(f"{label}\n" for label in self.labels), encoding="utf-8")
-        manifest.write_atomically(folder / "config.json", json.dumps(self._identity(part), indent=1) + "\n")
-
-    def verify(self, part: str, with_records: bool = True) -> None:
-        """Checks that a trained part belongs to this configuration and, `with_records`, to this data.
-
-        Raises:
-            ValueError: where it is not trained, or belongs to others; names the first setting that differs.
-        """
-        folder = self.part_dir(part)
-        file = folder / "config.json"
-        if not file.exists():
-            raise ValueError(f"{self.model_file(part)} does not exist: train --part={part} to its end first")
-        self._compare(json.loads(file.read_text(encoding="utf-8")), self._identity(part, with_records), folder)
-
-    def _identity(self, part: str, with_records: bool = True) -> dict[str, dict[str, object]]:
-        groups = {
-            "static": ("static",),
-            "motion": ("motion", "motion_stream"),
-            "collaborative": ("network", "collaborative", "static", "motion", "motion_stream"),
-        }[part]
-        values = self.config.to_json()
-        kept = {group: dict(values[group]) for group in ("data", "stream", *groups, "device")}
-        for group, names in _FREE.items():
-            for name in names:
-                kept[group].pop(name)
-        if self.fold:
-            kept["data"]["fold"] = list(self.fold)
-        if not with_records:
-            return kept
-        shards = sorted(shard.sha256 for shard in self.manifest.shards)
-        digest = hashlib.sha256("\n".join([*self.labels, *shards]).encode()).hexdigest()
-        record = self.manifest.record.to_json()
-        return kept | {"records": {"labels": list(self.labels), "sha256": digest, "settings": record}}
-
-    def _compare(
-        self, theirs: dict[str, dict[str, object]], mine: dict[str, dict[str, object]], folder: object
-    ) -> None:
-        for group, values in mine.items():
-            for name, value in values.items():
-                before = theirs.get(group, {}).get(name)
-                if before == value:
-                    continue
-                if group == "records":
-                    raise ValueError(
-                        f"{folder} was trained on other records than {self.data_dir}: use another --workdir"
-                    )
-                flag = config.FLAG_PREFIXES.get(group, "") + name
-                # The flags of a run below another one are not those of the command.
-                instead = "" if self.root else f", or --flagfile={folder}/flags.cfg"
-                raise ValueError(
-                    f"{folder} was made with --{flag}={before}, this run says --{flag}={value}. "
-                    f"Use another --workdir{instead}"
-                )
 
 
 _TEST_PART_IS_OPEN = contextvars.ContextVar("test part is open", default=False)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.models import collaborative_network, two_stream
-from tclsta_tf.recipes import extract, parts, watch
+from tclsta_tf.recipes import extract, identity, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 
@@ -22,9 +22,9 @@ def train_collaborative(run: run_lib.Run) -> None:
         if not file.exists():
             raise ValueError(f"{file} does not exist: run `python -m tclsta_tf.extract_features` first")
     for stream in config.STREAMS:
-        run.verify(stream)
+        identity.verify(run, stream)
     if run.model_file(PART).exists():
-        run.verify(PART)
+        identity.verify(run, PART)
         return
     for stream, file in zip(config.STREAMS, (static_file, motion_file), strict=True):
         if not extract.is_extracted(run, stream, run_lib.TRAIN):

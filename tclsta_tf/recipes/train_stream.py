@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tclsta_tf.data import pipeline
 from tclsta_tf.models import attention_stream, backbones, counting
-from tclsta_tf.recipes import frozen, parts, watch
+from tclsta_tf.recipes import frozen, identity, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
 from tfrecords_tools import storage
@@ -27,7 +27,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     """
     train = run.subset(run_lib.TRAIN)
     if run.model_file(stream).exists():
-        run.verify(stream)
+        identity.verify(run, stream)
         return
     base = run.base(stream)
     if base:

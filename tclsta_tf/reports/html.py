@@ -7,10 +7,8 @@ import base64
 import dataclasses
 import hashlib
 import importlib.resources
-import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from tclsta_tf.reports import explorers, markup
 from tclsta_tf.reports import tables as tables_lib
@@ -158,14 +156,6 @@ def render(report: Report) -> str:
             "",
         ]
     )
-
-
-def write(report: Report, path: str | os.PathLike[str]) -> None:
-    """Writes the page to `path` (UTF-8), under a temporary name first, so that no half page is ever seen there."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(render(report), encoding="utf-8", newline="\n")
-    temporary.replace(path)
 
 
 def _asset(name: str) -> str:

@@ -34,8 +34,6 @@ logging.getLogger("kserve").setLevel(logging.ERROR)
 messages = grpc_predict_v2_pb2
 services = grpc_predict_v2_pb2_grpc
 InferenceServicer = servicer.InferenceServicer
-ModelNotFound = kserve.errors.ModelNotFound
-DataPlane = dataplane.DataPlane
 
 
 class ServedModel(kserve.Model):

@@ -1,7 +1,7 @@
 """What the OpenAPI description says about bodies, answers and refusals."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import security as fastapi_security
 from kserve.protocol.rest import v2_datamodels
@@ -20,17 +20,24 @@ DESCRIPTION = (
 # It describes only; the token is checked in front of every route.
 BEARER = fastapi_security.HTTPBearer(auto_error=False, description="The server's token.")
 
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "additionalProperties": False,
-    "properties": {"error": {"type": "string", "description": "One line: field, expected, received."}},
-}
+_Content: TypeAlias = dict[str, Any]
+
+
+def _json(**schema: Any) -> _Content:
+    """A JSON object as the content of a body."""
+    return {"application/json": {"schema": {"type": "object", **schema}}}
+
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ERROR = _json(
+    required=["error"],
+    additionalProperties=False,
+    properties={"error": {"type": "string", "description": "One line: field, expected, received."}},
+)
 
 
 def _refusals(**reasons: str) -> dict[int | str, dict[str, Any]]:
-    content = {"application/json": {"schema": _ERROR}}
-    return {int(status[1:]): {"description": reason, "content": content} for status, reason in reasons.items()}
+    return {int(status[1:]): {"description": reason, "content": _ERROR} for status, reason in reasons.items()}
 
 
 REFUSALS = _refusals(
@@ -50,8 +57,13 @@ _BODY = _refusals(
 )
 
 
-def _object(description: str, **more: Any) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": {"type": "object", **more}}}}
+def _route(summary: str, takes: _Content, answer: str, gives: _Content, **more: Any) -> dict[str, Any]:
+    """Arguments of a route whose request has a body."""
+    return {
+        "summary": summary,
+        "responses": {200: {"description": answer, "content": gives}, **_BODY},
+        "openapi_extra": {**more, "requestBody": {"required": True, "content": takes}},
+    }
 
 
 _PARAMETERS = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
@@ -67,98 +79,60 @@ _TENSOR = {
     },
 }
 
-PREDICT: dict[str, Any] = {
-    "summary": "Classify clips, by row or by column",
-    "responses": {
-        200: _object(
-            "The answer: `predictions` by row or `outputs` by column.",
-            properties={"predictions": {"type": "array"}, "outputs": {}},
-        ),
-        **_BODY,
-    },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {
-                            "signature_name": {"type": "string"},
-                            "instances": {"type": "array", "minItems": 1},
-                            "inputs": {"description": "Name -> tensor, or the only tensor."},
-                        },
-                        "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-                    }
-                }
-            },
-        }
-    },
-}
+PREDICT = _route(
+    "Classify clips, by row or by column",
+    _json(
+        additionalProperties=False,
+        properties={
+            "signature_name": {"type": "string"},
+            "instances": {"type": "array", "minItems": 1},
+            "inputs": {"description": "Name -> tensor, or the only tensor."},
+        },
+        oneOf=[{"required": ["instances"]}, {"required": ["inputs"]}],
+    ),
+    "The answer: `predictions` by row or `outputs` by column.",
+    _json(properties={"predictions": {"type": "array"}, "outputs": {}}),
+)
 """Arguments of the route `:predict`."""
 
-INFER: dict[str, Any] = {
-    "summary": "Classify clips",
-    "responses": {
-        200: {
-            "description": "The answer; tensors asked for as binary data stand behind the JSON.",
-            "content": {
-                "application/json": {"schema": {"type": "object", "required": ["model_name", "outputs"]}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+INFER = _route(
+    "Classify clips",
+    _json(
+        required=["inputs"],
+        properties={
+            "id": {"type": "string"},
+            "parameters": _PARAMETERS,
+            "inputs": {"type": "array", "items": _TENSOR, "minItems": 1},
+            "outputs": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"type": "string"}, "parameters": _PARAMETERS},
+                },
             },
         },
-        **_BODY,
-    },
-    "openapi_extra": {
-        "parameters": [
-            {
-                "name": "Inference-Header-Content-Length",
-                "in": "header",
-                "required": False,
-                "description": "Length of the JSON where binary tensors follow it.",
-                "schema": {"type": "integer", "minimum": 0},
-            }
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["inputs"],
-                        "properties": {
-                            "id": {"type": "string"},
-                            "parameters": _PARAMETERS,
-                            "inputs": {"type": "array", "items": _TENSOR, "minItems": 1},
-                            "outputs": {
-                                "type": "array",
-                                "items": {
-                                    "type": "object",
-                                    "required": ["name"],
-                                    "properties": {"name": {"type": "string"}, "parameters": _PARAMETERS},
-                                },
-                            },
-                        },
-                    }
-                }
-            },
-        },
-    },
-}
+    ),
+    "The answer; tensors asked for as binary data stand behind the JSON.",
+    {**_json(required=["model_name", "outputs"]), "application/octet-stream": _BINARY},
+    parameters=[
+        {
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "required": False,
+            "description": "Length of the JSON where binary tensors follow it.",
+            "schema": {"type": "integer", "minimum": 0},
+        }
+    ],
+)
 """Arguments of the route `/infer`."""
 
-_FILE = {"schema": {"type": "string", "format": "binary"}}
-UPLOAD: dict[str, Any] = {
-    "summary": "Classify a video file",
-    "responses": {
-        200: _object("Classes, scores, weights and attention over time.", required=["label", "score", "top", "scores"]),
-        **_BODY,
-    },
-    "openapi_extra": {
-        "requestBody": {"required": True, "content": {"video/mp4": _FILE, "application/octet-stream": _FILE}}
-    },
-}
+UPLOAD = _route(
+    "Classify a video file",
+    {"video/mp4": _BINARY, "application/octet-stream": _BINARY},
+    "Classes, scores, weights and attention over time.",
+    _json(required=["label", "score", "top", "scores"]),
+)
 """Arguments of the route `:upload`."""
 
 

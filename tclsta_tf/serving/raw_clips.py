@@ -29,7 +29,7 @@ class RawClips:
     Attributes:
         num_frames: frames per video (paper symbol N).
         crop_size: side of the centre crop, pixels.
-        sampling_method: see `pipeline.read_test_clip`.
+        sampling_method: see `pipeline.test_positions`.
         height: of the frames, pixels.
         width: of the frames, pixels.
         flow: settings of TV-L1; None where there is no motion stream.

@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import storage
-
 Arrays: TypeAlias = dict[str, np.ndarray]
 """Name -> array, the first axis being that of the batch. Strings are arrays of `bytes` objects."""
 
@@ -76,27 +74,13 @@ class Signature:
     call: Callable[[Arrays], Arrays]
 
 
-def load(folder: storage.AnyPath) -> dict[str, Signature]:
-    """Loads a SavedModel.
+def of_model(model: Any) -> dict[str, Signature]:
+    """Describes the signatures of a loaded model, by name.
 
     Args:
-        folder: of one version.
-
-    Returns:
-        Its signatures by name.
+        model: its `signatures` are name -> concrete function; it is kept alive as long as what this returns.
     """
-    model = tf.saved_model.load(str(folder))
-    return from_functions(model.signatures, model)
-
-
-def from_functions(functions: Mapping[str, Any], owner: object = None) -> dict[str, Signature]:
-    """Describes loaded signatures.
-
-    Args:
-        functions: name -> concrete function.
-        owner: is kept alive as long as they are.
-    """
-    return {name: _describe(name, function, owner) for name, function in sorted(functions.items())}
+    return {name: _describe(name, function, model) for name, function in sorted(model.signatures.items())}
 
 
 def _describe(name: str, function: Any, owner: object) -> Signature:

@@ -13,7 +13,6 @@ from tfrecords_tools import codec
 
 Tensors = dict[str, tf.Tensor]
 
-EXPLANATIONS = ("spatial_attention", "temporal_attention", "collaborative_weights")
 FEATURES = ("frame_features", "features")
 
 

@@ -47,6 +47,19 @@ def layer_contract():
 
 
 @pytest.fixture(scope="session")
+def whole_clip():
+    """A function that gives what testing sees of a parsed record, uncropped: uint8 [N, H, W, 3 or 20]."""
+    from tclsta_tf.data import augmentation, pipeline, videos
+
+    def read(record, stream, num_frames, sampling_method="uniform"):
+        video = videos.parsed(record)
+        positions = pipeline.test_positions(video.num_frames, num_frames, sampling_method)
+        return video.clips(stream, positions, [augmentation.whole_images()])[0].numpy()
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def tiny_config():
     """Settings of a run that trains for a few steps only, so that nothing may look at its accuracy."""
     from tclsta_tf import config

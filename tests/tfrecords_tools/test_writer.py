@@ -55,27 +55,11 @@ def test_sparse_records_compute_only_the_flow_they_store(moving_texture, monkeyp
     assert max(pairs) <= writer.FLOW_BATCH
 
 
-def test_frames_are_taken_one_by_one(moving_texture):
-    held, most = 0, 0
-    frames = moving_texture(60, (1, 0), seed=5)
-
-    class Counted(np.ndarray):
-        def __del__(self):
-            nonlocal held
-            held -= 1
-
-    def stream():
-        nonlocal held, most
-        for frame in frames:
-            counted = frame.copy().view(Counted)
-            held += 1
-            most = max(most, held)
-            yield counted
-            del counted
-
-    record = writer.make_record(stream(), 25.0, _settings(), writer.Description("a"))
+def test_frames_are_taken_one_by_one(moving_texture, counted_frames):
+    stream = counted_frames(moving_texture(60, (1, 0), seed=5))
+    record = writer.make_record(iter(stream), 25.0, _settings(), writer.Description("a"))
     assert len(record.frames) == 60
-    assert most < 60
+    assert 0 < stream.most < 60
 
 
 def test_metadata_and_times(moving_texture):

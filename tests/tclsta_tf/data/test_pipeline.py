@@ -92,29 +92,22 @@ def test_a_video_of_one_frame_has_no_motion(records):
     np.testing.assert_array_equal(batch["clips"], np.full([1, 3, 32, 32, 20], 128))
 
 
-def test_mirroring_is_decided_once_per_clip(subset):
+def test_mirroring_is_decided_once_per_clip(subset, whole_clip):
     """A clip and its mirror image must not be mixed: with one crop for all, each clip equals one of the two."""
-    plain = list(pipeline.video_batches(subset, "static", 3, 48, len(subset)))[0]["clips"].numpy()
-    plain = plain[:, :, :, :48]
+    records = [schema.parse(data) for shard in subset.shards for data in record_file.read(shard.path)]
+    videos = [whole_clip(record, "static", 3) for record in records]
     mirrored = 0
     settings = {"stream": "static", "crop_size": 48, "batch_size": 1}
     for batch in batches(subset, 40, **settings):
         clip = batch["clips"].numpy()[0]
         for flipped, candidates in ((False, clip), (True, clip[:, :, ::-1])):
             # Crops are random along the row only: frames are 48 high and 64 wide.
-            if any(_is_window(candidates, other) for other in _full_rows(subset)):
+            if any(_is_window(candidates, other) for other in videos):
                 mirrored += flipped
                 break
         else:
             pytest.fail("a clip is neither a window of a video nor of its mirror image")
     assert 5 < mirrored < 35
-
-
-def _full_rows(subset, cache={}):  # noqa: B006 - decoded once
-    if "clips" not in cache:
-        records = [schema.parse(data) for shard in subset.shards for data in record_file.read(shard.path)]
-        cache["clips"] = [pipeline.read_test_clip(record, "static", 3, None)[0].numpy() for record in records]
-    return cache["clips"]
 
 
 def _is_window(clip, whole):
@@ -123,14 +116,14 @@ def _is_window(clip, whole):
 
 
 @pytest.mark.parametrize("stream", ["static", "motion"])
-def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images(records, subset, stream):
+def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images(records, subset, whole_clip, stream):
     few = pipeline.select(subset.shards, {video.id for video in subset.videos[:3]})
     found = list(pipeline.video_batches(few, stream, 3, 32, 2, crops=10))
     assert [batch["clips"].shape[0] for batch in found] == [20, 10]
     crops = np.concatenate([batch["clips"] for batch in found]).reshape(3, 10, 3, 32, 32, -1)
     raw = [schema.parse(data) for data in record_file.read(few.shards[0].path)][:3]
     for record, ten in zip(raw, crops, strict=True):
-        whole = pipeline.read_test_clip(record, stream, 3, None)[0].numpy()  # 48 by 64
+        whole = whole_clip(record, stream, 3)  # 48 by 64
         places = [(8, 16), (0, 0), (0, 32), (16, 0), (16, 32)]
         for k, (y, x) in enumerate(places):
             cut = whole[:, y : y + 32, x : x + 32]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tclsta_tf.data import pipeline
 from tclsta_tf.prediction import classifier
 from tfrecords_tools import config as record_config
 from tfrecords_tools import schema, writer
@@ -21,7 +20,7 @@ def model(finished) -> classifier.Classifier:
 
 
 @pytest.fixture(scope="session")
-def straightforward():
+def straightforward(whole_clip):
     """A function that makes the full record of frames as a video of their own and gives the model's outputs."""
 
     def classify(model: classifier.Classifier, frames: np.ndarray, frame_rate: float = 10.0) -> dict[str, np.ndarray]:
@@ -29,8 +28,8 @@ def straightforward():
         parsed = schema.parse(tf.constant(schema.serialise(record)))
         clips = {}
         for stream, name in (("static", "frames"), ("motion", "flow")):
-            clip, _ = pipeline.read_test_clip(parsed, stream, model.card["num_frames"], None, model.card["sampling"])
-            clips[name] = clip[tf.newaxis]
+            clip = whole_clip(parsed, stream, model.card["num_frames"], model.card["sampling"])
+            clips[name] = tf.constant(clip[np.newaxis])
         return {name: value[0].numpy() for name, value in model.signatures["precomputed"](**clips).items()}
 
     return classify

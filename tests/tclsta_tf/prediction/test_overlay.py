@@ -100,30 +100,13 @@ def test_a_model_without_motion(static_model, moving_texture, tmp_path):
         assert len(_written(prediction, static_model, tmp_path / "a.avi", frames)) == 30
 
 
-def test_the_video_is_read_frame_by_frame(model, frames, tmp_path, monkeypatch):
+def test_the_video_is_read_frame_by_frame(model, frames, tmp_path, monkeypatch, counted_frames):
     prediction = model.classify(frames, frame_rate=10.0, window=1.0)
-    held, most = 0, 0
-
-    class Counted(np.ndarray):
-        def __del__(self):
-            nonlocal held
-            held -= 1
-
-    class Source:
-        path, frame_rate, height, width = "a", 10.0, 48, 64
-
-        def __iter__(self):
-            nonlocal held, most
-            for frame in frames:
-                counted = frame.copy().view(Counted)
-                held += 1
-                most = max(most, held)
-                yield counted
-                del counted
-
-    monkeypatch.setattr(overlay.opening.video, "read_video", lambda path: Source())
+    source = counted_frames(frames)
+    source.path, source.frame_rate, source.height, source.width = "a", 10.0, 48, 64
+    monkeypatch.setattr(overlay.opening.video, "read_video", lambda path: source)
     _ = overlay.write_overlay(prediction, model.settings, 40, tmp_path / "a.avi", "a")
-    assert 0 < most < 10
+    assert 0 < source.most < 10
 
 
 def test_long_names_are_cut_and_accents_survive_as_letters():

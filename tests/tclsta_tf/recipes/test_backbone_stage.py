@@ -84,7 +84,7 @@ def test_a_backbone_stage_stands_first_and_not_alone(tiny_config, stages):
         dataclasses.replace(tiny_config, motion=made)
 
 
-def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_path, monkeypatch):
+def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_path, killed_after_saving):
     """With all that the recipe for JHMDB21 has: average of the weights, dropout, statistics of the batch."""
     first, second = staged.config.motion
     first = dataclasses.replace(first, steps=6, ema=0.9, label_smoothing=0.1, warmup_steps=2, checkpoint_every=3)
@@ -95,19 +95,7 @@ def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_p
         dataclasses.replace(staged, config=settings, workdir=tmp_path / name).backbone_run() for name in ("a", "b")
     )
     train_stream.train_stream(whole, "motion")
-
-    class Killed(Exception):
-        pass
-
-    save = parts.checkpoints.Checkpoints.save
-
-    def save_and_die(self, *args, **kwargs):
-        save(self, *args, **kwargs)
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
-        train_stream.train_stream(broken, "motion")
+    assert killed_after_saving(lambda: train_stream.train_stream(broken, "motion")) == [3]
     train_stream.train_stream(broken, "motion")
     expected, found = (_weights(parts.load(made, "motion")) for made in (whole, broken))
     for name, value in expected.items():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tclsta_tf.models import two_stream
-from tclsta_tf.recipes import run, scores, train_collaborative
+from tclsta_tf.recipes import identity, run, scores, train_collaborative
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -30,6 +30,18 @@ def test_it_starts_as_the_late_fusion_of_the_streams(finished, tmp_path, rounds)
         np.testing.assert_allclose(found[f"{stream}_weights"], 1 / made.config.data.test_frames, atol=1e-6)
     late = (scores.stream_scores(made, "static", run.TRAIN) + scores.stream_scores(made, "motion", run.TRAIN)) / 2
     np.testing.assert_allclose(np.asarray(two_stream.merged_scores(found)), late, atol=1e-5)
+
+
+def test_a_folder_of_another_start_is_refused(finished, tmp_path):
+    network = dataclasses.replace(finished.config.network, collaborative_input="alpha")
+    random, streams = (
+        dataclasses.replace(finished, config=dataclasses.replace(finished.config, network=started), workdir=tmp_path)
+        for started in (network, dataclasses.replace(network, collaborative_start="streams"))
+    )
+    identity.claim(random, "collaborative")
+    message = "was made with --collaborative_start=random, this run says --collaborative_start=streams"
+    with pytest.raises(ValueError, match=message):
+        identity.verify(streams, "collaborative")
 
 
 def test_features_must_be_as_large_as_the_classifiers_know_them(finished):

@@ -13,9 +13,9 @@ import pytest
 
 from tclsta_tf.data import features, frozen_features, pipeline
 from tclsta_tf.models import backbones
-from tclsta_tf.recipes import extract, frozen, parts, run, train_stream
+from tclsta_tf.recipes import extract, frozen, parts, protocol, run, train_stream
 from tclsta_tf.training import preemption
-from tfrecords_tools import config, conversion, datasets
+from tfrecords_tools import config, conversion, datasets, random_access
 
 
 @pytest.fixture
@@ -82,6 +82,18 @@ def test_runs_of_other_seeds_and_validation_parts_share_the_features(make_run, t
     assert any((trained[0][path] != trained[1][path]).any() for path in trained[0])
 
 
+def test_a_member_of_an_experiment_shares_them_where_it_is_opened_by_its_own_folder_too(make_run, capfd):
+    whole = make_run()
+    members = protocol.make_members(whole, seeds=[0, 1])
+    protocol.save(whole, members)
+    member = members.runs["1", 0]
+    train_stream.train_stream(member, "motion")
+    alone = run.Run(member.config, member.data_dir, member.workdir)
+    train_stream.train_stream(alone.variant("none"), "motion")
+    assert capfd.readouterr().err.count("computing the features of") == 1
+    assert [folder.parent for folder in whole.workdir.rglob("frozen")] == [whole.workdir]
+
+
 def test_every_clip_of_a_video_is_shown(make_run):
     made = make_run(cache_frozen=3)
     parts.prepare(made.config.device)
@@ -125,19 +137,23 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(make_run, monkeypatch
         np.testing.assert_array_equal(value, trained[path])
 
 
-def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd):
+def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd, monkeypatch):
     made = make_run()
     for of in (made, made.variant("none")):
         train_stream.train_stream(of, "motion")
         capfd.readouterr()
-        extract.extract(of, "motion", ("validation",))
+        with monkeypatch.context() as patch:
+            if of is not made:  # what is stored is not decoded again
+                patch.setattr(random_access.Reader, "read", None)
+            extract.extract(of, "motion", ("validation",))
         assert capfd.readouterr().err.count("computing the features of 18 clips once") == (1 if of is made else 0)
         stored = features.read(of.feature_file("motion", "validation"))
         batch = next(iter(pipeline.video_batches(made.subset("validation"), "motion", 4, 40, 6)))
         outputs = parts.load(of, "motion")(batch["clips"], training=False)
         for name in ("scores", "spatial_attention", "temporal_attention"):
             np.testing.assert_allclose(stored[name], outputs[name], atol=3e-3, err_msg=name)
-        np.testing.assert_array_equal(stored["labels"], batch["labels"])
+        for name in ("labels", "positions"):
+            np.testing.assert_array_equal(stored[name], batch[name])
 
 
 def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path, capfd):

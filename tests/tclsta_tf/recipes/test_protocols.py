@@ -17,6 +17,7 @@ from tclsta_tf.recipes import (
     evaluate,
     extract,
     fusion,
+    identity,
     parts,
     protocol,
     report,
@@ -122,7 +123,7 @@ def test_speeds_that_are_measured_afterwards_come_into_the_report(finished, tmp_
 
 
 def test_a_run_that_stopped_in_its_first_variant_goes_on_with_its_own_settings(finished, tmp_path, tiny_records):
-    dataclasses.replace(finished, workdir=tmp_path).variant("none").claim("static")
+    identity.claim(dataclasses.replace(finished, workdir=tmp_path).variant("none"), "static")
     values = flags.FlagValues()
     run_flags.define_run_flags(values)
     values(["experiment", f"--workdir={tmp_path}", f"--data_dir={tiny_records}"])

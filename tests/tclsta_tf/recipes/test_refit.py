@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tclsta_tf import config
-from tclsta_tf.recipes import export, fusion, report, run, steps
+from tclsta_tf.recipes import export, fusion, identity, report, run, steps
 
 
 def _ids(made, role):
@@ -66,7 +66,7 @@ def test_all_videos_leave_nothing_to_measure(finished, tmp_path):
     for part in config.PARTS:
         shutil.copytree(finished.part_dir(part), tmp_path / part)
         (tmp_path / part / "flags.cfg").write_text(lines)
-        (tmp_path / part / "config.json").write_text(json.dumps(made._identity(part)))
+        (tmp_path / part / "config.json").write_text(json.dumps(identity.of(made, part)))
     called = [sys.executable, "-m", "tclsta_tf.evaluate", f"--workdir={tmp_path}"]
     ended = subprocess.run(called, capture_output=True, text=True, check=False)
     assert ended.returncode == 1 and "--train_on=all): there is no test part to measure it on" in ended.stderr

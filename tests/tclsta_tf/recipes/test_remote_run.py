@@ -5,7 +5,7 @@ import pytest
 
 from tclsta_tf.data import pipeline
 from tclsta_tf.prediction import classifier
-from tclsta_tf.recipes import extract, parts, report, results, run, train_stream
+from tclsta_tf.recipes import extract, identity, parts, report, results, run, train_stream
 from tclsta_tf.training import checkpoints
 from tfrecords_tools import storage
 
@@ -74,12 +74,12 @@ def test_a_run_on_s3_is_evaluated_there(remote, finished, upload):
 
 
 def test_another_run_in_the_folder_is_refused(remote, finished):
-    remote.claim("static")
+    identity.claim(remote, "static")
     other = run.Run(finished.config, finished.data_dir, remote.workdir, "")
-    other.verify("static")
+    identity.verify(other, "static")
     (remote.part_dir("static") / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="s3://.*/static was made with"):
-        other.verify("static")
+        identity.verify(other, "static")
 
 
 def test_an_exported_model_on_s3_classifies_videos_on_s3(bucket, finished, tiny_videos, upload):

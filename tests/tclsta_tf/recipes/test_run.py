@@ -1,6 +1,7 @@
 """Which records a run may be given."""
 
 import dataclasses
+import pathlib
 
 import keras
 import pytest
@@ -57,6 +58,21 @@ def test_every_group_is_left_out_once(tiny_config, tmp_path):
     assert protocol.load(whole).folders == found.folders
     some = protocol.make_members(whole, ["2"], [4, 5], by_group=True)
     assert list(some.folders.values()) == ["seed-4/group-2", "seed-5/group-2"]
+
+
+def test_a_member_knows_the_folder_of_its_experiment(tiny_config, tmp_path, monkeypatch):
+    whole = run.Run(tiny_config, make_records(tmp_path, "hmdb51", {"a": {"1": "train"}, "b": {"1": "test"}}), tmp_path)
+    single = dataclasses.replace(whole, workdir=tmp_path / "seed-7")
+    assert single.cache_dir == tmp_path / "seed-7" / "frozen"
+    of_seeds = protocol.make_members(whole, seeds=[7]).runs["1", 7]
+    of_both = protocol.make_members(whole, ["1"], [7]).runs["1", 7]
+    protocol.save(whole, protocol.make_members(whole, ["1"], [7]))
+    for member in (of_seeds, of_both):
+        alone = dataclasses.replace(member, root=None)
+        assert alone.cache_dir == alone.refit().cache_dir == member.cache_dir == tmp_path / "frozen"
+        member.workdir.mkdir(exist_ok=True)
+        monkeypatch.chdir(member.workdir)
+        assert dataclasses.replace(alone, workdir=pathlib.Path()).cache_dir == member.cache_dir
 
 
 @pytest.mark.parametrize("group", ["1", "7"])

@@ -1,6 +1,7 @@
 """The path from records to an exported model: what it writes, that it can be repeated, that its ends agree."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -185,7 +186,7 @@ def test_a_folder_that_is_no_model_is_refused_with_a_hint(finished, tmp_path):
         (
             "collaborative",
             "network",
-            {"collaborative_start": "streams", "collaborative_input": "alpha"},
+            {"collaborative_input": "alpha"},
             r"was made with --collaborative_input=beta, this run says --collaborative_input=alpha",
         ),
     ],
@@ -266,27 +267,15 @@ def test_an_unknown_split_and_a_truncated_shard_are_named(tmp_path, tiny_records
         train_stream.train_stream(run.Run(tiny_config, copy, tmp_path / "work"), "static")
 
 
-class Killed(Exception):
-    """Stands for a kill."""
-
-
 @pytest.mark.parametrize("attention", ["sta", "none"])
 def test_a_stream_stopped_and_started_again_ends_with_the_same_weights(
-    tmp_path, tiny_records, tiny_config, attention, monkeypatch
+    tmp_path, tiny_records, tiny_config, attention, killed_after_saving
 ):
     stream = dataclasses.replace(tiny_config.stream, attention=attention)
     settings = dataclasses.replace(tiny_config, stream=stream)
     train_stream.train_stream(run.Run(settings, tiny_records, tmp_path / "whole"), "motion")
-    save = parts.checkpoints.Checkpoints.save
-
-    def save_and_die(self, step):
-        save(self, step)
-        raise Killed
-
     broken = run.Run(settings, tiny_records, tmp_path / "broken")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
-        train_stream.train_stream(broken, "motion")
+    killed_after_saving(lambda: train_stream.train_stream(broken, "motion"))
     assert not broken.model_file("motion").exists()
     train_stream.train_stream(broken, "motion")
     whole, resumed = (
@@ -360,7 +349,7 @@ def test_an_equal_export_is_kept_and_another_one_gets_the_next_number(finished, 
         finished.fusion_file.write_bytes(weights)
 
 
-def test_the_collaborative_part_resumes_exactly(finished, tmp_path, monkeypatch):
+def test_the_collaborative_part_resumes_exactly(finished, tmp_path, killed_after_saving):
     models = []
     for name in ("whole", "broken"):
         made = run.Run(finished.config, finished.data_dir, tmp_path / name)
@@ -368,15 +357,7 @@ def test_the_collaborative_part_resumes_exactly(finished, tmp_path, monkeypatch)
         for part in (*config.STREAMS, "features"):
             (tmp_path / name / part).symlink_to(finished.workdir / part)
         if name == "broken":
-            save = parts.checkpoints.Checkpoints.save
-
-            def save_and_die(self, step, save=save):
-                save(self, step)
-                raise Killed
-
-            with monkeypatch.context() as patch, pytest.raises(Killed):
-                patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
-                train_collaborative.train_collaborative(made)
+            killed_after_saving(functools.partial(train_collaborative.train_collaborative, made))
         train_collaborative.train_collaborative(made)
         models.append(parts.load(made, "collaborative"))
     for expected, found in zip(models[0].variables, models[1].variables, strict=True):
@@ -403,7 +384,9 @@ def _stages(settings: config.TrainConfig) -> tuple[config.TrainConfig, ...]:
     return tuple(dataclasses.replace(settings, **change) for change in changes)
 
 
-def test_stages_train_what_they_say_and_resume_in_any_of_them(tmp_path, tiny_records, tiny_config, monkeypatch):
+def test_stages_train_what_they_say_and_resume_in_any_of_them(
+    tmp_path, tiny_records, tiny_config, monkeypatch, killed_after_saving
+):
     """The release's three stages: killed in the second one, the run ends as if it had not been."""
     settings = dataclasses.replace(tiny_config, static=_stages(tiny_config.static[0]))
     whole = run.Run(settings, tiny_records, tmp_path / "whole")
@@ -424,19 +407,9 @@ def test_stages_train_what_they_say_and_resume_in_any_of_them(tmp_path, tiny_rec
     assert any((second[path] != value).any() for path, value in first.items() if "temporal_" in path)
     assert any((third[path] != value).any() for path, value in second.items() if "temporal_" not in path)
 
-    calls, save = [], parts.checkpoints.Checkpoints.save
-
-    def save_and_die(keeper, step):
-        save(keeper, step)
-        calls.append(step)
-        if len(calls) == 3:
-            raise Killed
-
     broken = run.Run(settings, tiny_records, tmp_path / "broken")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(parts.checkpoints.Checkpoints, "save", save_and_die)
-        train_stream.train_stream(broken, "static")
-    assert calls == [2, 4, 2]  # two of the first stage, one of the second
+    saved = killed_after_saving(lambda: train_stream.train_stream(broken, "static"), count=3)
+    assert saved == [2, 4, 2]  # two of the first stage, one of the second
     train_stream.train_stream(broken, "static")
     for path, value in third.items():
         np.testing.assert_allclose(seen[-1][path], value, atol=1e-6, err_msg=path)

@@ -145,14 +145,6 @@ def test_an_empty_report_is_a_page_all_the_same():
     assert not page.all("section") and not page.all("table")
 
 
-def test_write_leaves_the_page_and_nothing_else(tmp_path):
-    path = tmp_path / "index.html"
-    path.write_text("old")
-    html.write(_report(title="Größe"), path)
-    assert path.read_bytes().decode("utf-8") == html.render(_report(title="Größe"))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["index.html"]
-
-
 def test_what_is_no_picture_or_has_no_words_is_refused():
     with pytest.raises(ValueError, match="`png` must hold the bytes of a PNG file. Received: png=b'GIF89a"):
         html.Picture("title", b"GIF89a" + bytes(40), "alt")

@@ -42,7 +42,7 @@ def pages(tmp_path_factory):
         "large": sample_report.build(LARGE, num_attention=4, videos=131),  # 13,320 videos make 101 classes of 131
     }
     for name, report in reports.items():
-        html.write(report, folder / f"{name}.html")
+        (folder / f"{name}.html").write_text(html.render(report), encoding="utf-8")
     return folder
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from tclsta_tf.serving import deployment, served_signatures
 
@@ -126,7 +127,7 @@ def test_sizes_of_batches_end_with_the_largest():
 
 
 def test_triton_is_told_what_the_model_says(written, exported, read_triton):
-    signatures = served_signatures.load(exported)
+    signatures = served_signatures.of_model(tf.saved_model.load(str(exported)))
     configs = read_triton(written / "triton")
     assert len(configs) == len(signatures)
     for signature in signatures.values():
@@ -147,7 +148,7 @@ def test_triton_is_told_what_the_model_says(written, exported, read_triton):
 
 def test_the_files_in_the_repository_are_of_one_model(read_triton, exported):
     """Those of the demo: of its dimensions, with the inputs and outputs that every exported model has."""
-    signatures = served_signatures.load(exported)
+    signatures = served_signatures.of_model(tf.saved_model.load(str(exported)))
     configs = read_triton(TRITON)
     assert set(configs) == {deployment.triton_name("tclsta", signature) for signature in signatures}
     for signature in signatures.values():
