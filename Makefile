@@ -48,7 +48,7 @@ help:  ## list the targets
 .PHONY: install
 install: $(stamp)  ## make the environment in .venv, nothing else
 
-$(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
+$(stamp): $(REQUIREMENTS) requirements-cluster.txt requirements-dev.txt pyproject.toml
 	@python=$$($(find_python)); \
 	if [ -z "$$python" ]; then \
 	  echo "error: no working Python 3.11 to 3.13 with venv and ensurepip found$(if $(PYTHON), as $(PYTHON));" \
@@ -58,7 +58,8 @@ $(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
 	echo "making $(VENV) with $$python ($$("$$python" --version)) from $(REQUIREMENTS)"; \
 	"$$python" -m venv "$(VENV)"
 	@rm -f $(VENV)/.installed-*
-	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-cluster.txt \
+	  -r requirements-dev.txt
 	$(bin)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
