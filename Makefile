@@ -106,9 +106,10 @@ test-latest:  ## run a part of the tests on the latest stack, in an environment 
 	  PYTEST_ARGS="$(latest_tests) -m 'not slow' $(PYTEST_ARGS)"
 
 .PHONY: lint
-lint: $(stamp)  ## check style and format
+lint: $(stamp)  ## check style and format, and the Dockerfiles
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/hadolint docker/Dockerfile configs/serving/*/Dockerfile
 
 .PHONY: types
 types: $(stamp)  ## check the type hints

@@ -105,6 +105,15 @@ def test_the_sdist_holds_the_project_and_builds_the_same_wheel(sdist, wheel, tmp
     assert contents(build_wheel(sdist, tmp_path / "wheel")) == contents(wheel)
 
 
+def test_the_image_is_made_from_the_same_wheel(checkout, wheel, tmp_path):
+    sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for name in tracked_files():
+        if any(pathlib.PurePath(name.partition("/")[0]).match(pattern) for pattern in sent):
+            (tmp_path / "context" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(checkout / name, tmp_path / "context" / name)
+    assert contents(build_wheel(tmp_path / "context", tmp_path / "wheel")) == contents(wheel)
+
+
 def test_every_command_has_its_script(environment):
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     program = "from tclsta_tf import console\n" + "".join(
