@@ -28,6 +28,7 @@ stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
 serve_stamp := $(VENV)/.installed-requirements-serve
 onnx_stamp := $(VENV)/.installed-requirements-onnx
+docs_stamp := $(VENV)/.installed-requirements-docs
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -92,6 +93,13 @@ $(onnx_stamp): $(stamp) requirements-onnx.txt
 	$(bin)/python -m pip install --disable-pip-version-check -r requirements-onnx.txt
 	@touch $@
 
+.PHONY: install-docs
+install-docs: $(docs_stamp)  ## add what making the documentation site needs
+
+$(docs_stamp): $(stamp) requirements-docs.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 .PHONY: test
 test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -124,6 +132,10 @@ format: $(stamp)  ## mend style and format where that can be done by itself
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 
+.PHONY: docs
+docs: $(docs_stamp)  ## write the documentation as a site to site/; a broken link or docstring is an error
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
+
 .PHONY: demo
 demo: $(stamp)  ## run the whole path on generated videos, or with VIDEOS=path on your path/<class>/*
 ifeq ($(VIDEOS),)
@@ -142,5 +154,5 @@ endif
 
 .PHONY: clean
 clean:  ## remove the environment, caches and build products; results in workdirs stay
-	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
