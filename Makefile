@@ -28,6 +28,7 @@ stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
 serve_stamp := $(VENV)/.installed-requirements-serve
 onnx_stamp := $(VENV)/.installed-requirements-onnx
+docs_stamp := $(VENV)/.installed-requirements-docs
 
 # Prints the first candidate that runs: a name on PATH may be a launcher for a version that is not there.
 define find_python
@@ -48,7 +49,7 @@ help:  ## list the targets
 .PHONY: install
 install: $(stamp)  ## make the environment in .venv, nothing else
 
-$(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
+$(stamp): $(REQUIREMENTS) requirements-cluster.txt requirements-dev.txt pyproject.toml
 	@python=$$($(find_python)); \
 	if [ -z "$$python" ]; then \
 	  echo "error: no working Python 3.11 to 3.13 with venv and ensurepip found$(if $(PYTHON), as $(PYTHON));" \
@@ -58,7 +59,8 @@ $(stamp): $(REQUIREMENTS) requirements-dev.txt pyproject.toml
 	echo "making $(VENV) with $$python ($$("$$python" --version)) from $(REQUIREMENTS)"; \
 	"$$python" -m venv "$(VENV)"
 	@rm -f $(VENV)/.installed-*
-	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-cluster.txt \
+	  -r requirements-dev.txt
 	$(bin)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
@@ -91,6 +93,13 @@ $(onnx_stamp): $(stamp) requirements-onnx.txt
 	$(bin)/python -m pip install --disable-pip-version-check -r requirements-onnx.txt
 	@touch $@
 
+.PHONY: install-docs
+install-docs: $(docs_stamp)  ## add what making the documentation site needs
+
+$(docs_stamp): $(stamp) requirements-docs.txt
+	$(bin)/python -m pip install --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 .PHONY: test
 test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -105,9 +114,10 @@ test-latest:  ## run a part of the tests on the latest stack, in an environment 
 	  PYTEST_ARGS="$(latest_tests) -m 'not slow' $(PYTEST_ARGS)"
 
 .PHONY: lint
-lint: $(stamp)  ## check style and format
+lint: $(stamp)  ## check style and format, and the Dockerfiles
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/hadolint docker/Dockerfile configs/serving/*/Dockerfile
 
 .PHONY: types
 types: $(stamp)  ## check the type hints
@@ -121,6 +131,10 @@ imports: $(stamp)  ## check who imports whom
 format: $(stamp)  ## mend style and format where that can be done by itself
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
+
+.PHONY: docs
+docs: $(docs_stamp)  ## write the documentation as a site to site/; a broken link or docstring is an error
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 .PHONY: demo
 demo: $(stamp)  ## run the whole path on generated videos, or with VIDEOS=path on your path/<class>/*
@@ -140,5 +154,5 @@ endif
 
 .PHONY: clean
 clean:  ## remove the environment, caches and build products; results in workdirs stay
-	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +

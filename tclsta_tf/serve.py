@@ -8,7 +8,7 @@ Serving's REST form), /v2/models/NAME/infer (Open Inference Protocol, also over 
 /v1/models/NAME:upload; /metrics is for Prometheus. docs/serving.md has examples, limits and statuses.
 
 Whoever reaches the port can ask the model unless there is a token, in a file or in the environment variable
-TCLSTA_TOKEN, never on the command line. It needs kserve: make install-serve.
+TCLSTA_TOKEN, never on the command line. It needs kserve: pip install 'tclsta-tf[serve]'.
 """
 
 import dataclasses
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
     folder = storage.path(run_flags.require(_MODEL.name))
     serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
     if not _WRITE_CONFIGS.value and importlib.util.find_spec("kserve") is None:
-        raise app.UsageError("serving needs kserve: run `make install-serve`, see BUILD.md")
+        raise app.UsageError("serving needs kserve: pip install 'tclsta-tf[serve]'")
     token = security.read_token(_TOKEN_FILE.value)
     model = classifier.Classifier(folder)
     signatures = served_signatures.of_model(model)

@@ -1,6 +1,7 @@
 """Runs independent tasks on several processes or machines, by Dask."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import signal
@@ -41,7 +42,7 @@ def run(
         workers: Processes on this machine; 1 runs everything in this one, 0 is one process per core. A cluster that
             runs already has its own.
         scheduler: Address of such a cluster's scheduler, "tcp://host:port"; "" for processes on this machine.
-        announce: Is told the address of the dashboard.
+        announce: Is told the address of the dashboard, which needs bokeh where the scheduler runs.
 
     Yields:
         Results, in the order in which they are ready. Closing the generator cancels the tasks that have not started.
@@ -57,7 +58,8 @@ def run(
     import distributed  # Here, because it takes a second that --help and errors need not wait for.
 
     with _client(workers, scheduler) as client:
-        announce(f"dashboard: {client.dashboard_link}")
+        if scheduler or importlib.util.find_spec("bokeh"):  # without it Dask has an address and nothing to show there
+            announce(f"dashboard: {client.dashboard_link}")
         futures = [client.submit(_call, function, task, pure=False) for task in tasks]
         try:
             for future in distributed.as_completed(futures, loop=client.loop):

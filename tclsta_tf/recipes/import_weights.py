@@ -8,8 +8,6 @@ from tclsta_tf.data import pipeline
 from tclsta_tf.models import pytorch_weights
 from tfrecords_tools import storage
 
-_TORCH = "torch==2.13.0"
-
 
 def import_weights(
     source: storage.AnyPath,
@@ -63,7 +61,7 @@ def read_state_dict(source: storage.AnyPath) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError as error:
-        raise ValueError(f"`source` can only be read with PyTorch: pip install {_TORCH}") from error
+        raise ValueError("`source` can only be read with PyTorch: pip install 'tclsta-tf[torch]'") from error
     if not source.is_file():
         raise ValueError(f"`source` must be an existing file. Received: source={source}")
     try:

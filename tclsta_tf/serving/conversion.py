@@ -39,7 +39,7 @@ def check(settings: config.ExportConfig, compute_dtype: str) -> None:
         try:
             import tf2onnx  # noqa: F401
         except ImportError as error:
-            raise ValueError("`onnx` needs tf2onnx: pip install -r requirements-onnx.txt") from error
+            raise ValueError("`onnx` needs tf2onnx: pip install 'tclsta-tf[onnx]'") from error
 
 
 def convert(wanted: signatures.Signatures, settings: config.ExportConfig) -> dict[str, bytes]:

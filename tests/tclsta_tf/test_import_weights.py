@@ -273,8 +273,7 @@ def test_files_that_are_no_state_dict_are_refused(tmp_path):
 
 def test_pytorch_that_is_missing_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
-    pin = (ROOT / "requirements-torch.txt").read_text().split()[-1]
-    with pytest.raises(ValueError, match=f"can only be read with PyTorch: pip install {pin}$"):
+    with pytest.raises(ValueError, match=r"can only be read with PyTorch: pip install 'tclsta-tf\[torch\]'$"):
         import_weights.read_state_dict(tmp_path / "network.pth")
 
 

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import signal
 import subprocess
@@ -32,6 +33,16 @@ def test_the_dashboard_is_announced():
     lines = []
     assert sorted(cluster.run(abs, [-3, 1], 2, announce=lines.append)) == [1, 3]
     assert len(lines) == 1 and lines[0].startswith("dashboard: http://127.0.0.1:")
+
+
+def test_no_dashboard_is_announced_without_bokeh(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "bokeh" else found(name, *rest)
+    )
+    lines = []
+    assert sorted(cluster.run(abs, [-3, 1], 2, announce=lines.append)) == [1, 3]
+    assert not lines
 
 
 def test_closing_cancels_what_has_not_started():

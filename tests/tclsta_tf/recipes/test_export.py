@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tclsta_tf import config
 from tclsta_tf.recipes import export, results
+from tclsta_tf.serving import conversion
 from tfrecords_tools import codec, video
 from tfrecords_tools.flow import quantise, tvl1
 
@@ -197,6 +198,12 @@ def test_settings_that_do_not_fit_are_refused_before_anything_is_written(finishe
     with pytest.raises(ValueError, match=message):
         _export(finished, tmp_path / "model", **settings)
     assert not (tmp_path / "model").exists()
+
+
+def test_onnx_names_the_extra_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ValueError, match=r"`onnx` needs tf2onnx: pip install 'tclsta-tf\[onnx\]'$"):
+        conversion.check(config.ExportConfig(onnx=True), "float32")
 
 
 def _clip(raw_videos):
