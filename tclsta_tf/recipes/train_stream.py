@@ -24,6 +24,9 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
     Args:
         run: configuration, data and working folder.
         stream: `static` or `motion`.
+
+    Raises:
+        ValueError: settings do not go together, or the folder belongs to others.
     """
     train = run.subset(run_lib.TRAIN)
     if run.model_file(stream).exists():
@@ -31,6 +34,9 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
         return
     base = run.base(stream)
     if base:
+        if run.config.device.distribution == distribution.MULTI_WORKER:
+            # The others would read the backbone before the chief has written it.
+            raise ValueError(f"--{stream}_trains=backbone works on one machine. Use --distribution=none or mirrored")
         train_stream(base, stream)
     parts.prepare(run.config.device)
     strategy = distribution.make_strategy(run.config.device.distribution)

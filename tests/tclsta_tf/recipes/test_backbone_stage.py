@@ -100,3 +100,11 @@ def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_p
     expected, found = (_weights(parts.load(made, "motion")) for made in (whole, broken))
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_several_machines_are_refused(staged):
+    device = dataclasses.replace(staged.config.device, distribution="multi_worker")
+    made = dataclasses.replace(staged, config=dataclasses.replace(staged.config, device=device))
+    with pytest.raises(ValueError, match="--motion_trains=backbone works on one machine"):
+        train_stream.train_stream(made, "motion")
+    assert not made.workdir.exists()
