@@ -80,8 +80,8 @@ class Classifier:
 
         Args:
             what: a video file, on this machine or remote, or frames uint8 [T, H, W, 3], RGB.
-            window: seconds of a window; with it the answer has a time line, see `windows.centred`, and all flow is
-                computed. Without it only the N frames of the whole video and their flow are.
+            window: seconds of a window; with it the answer has a time line, see `windows.centred`, and the flow in all
+                windows is computed. Without it only the N frames of the whole video and their flow are.
             step: seconds of a step of the time line.
             frame_rate: frames per second of an array.
             limits: how large the video may be.
