@@ -151,9 +151,9 @@ def tiny_records(tmp_path_factory, tiny_videos) -> Path:
 class CommandServer:
     """Runs `python -m MODULE` without the seconds in which its libraries are loaded: see command_server.py."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
         self._streams = [folder / name for name in ("input", "output", "errors")]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
+        environment = {**os.environ, "PYTHONPATH": str(root), "KERAS_BACKEND": "tensorflow"}
         environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the tests' own imports may have set it; a user has not
         self._environment = environment
         self._process = subprocess.Popen(
