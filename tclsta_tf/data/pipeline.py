@@ -156,6 +156,7 @@ def _augmenter(
     """A function from the index of a video and a position, which decides how its clip is taken, to the example."""
     stored, labels = _stored(subset), training_labels(subset.videos)
 
+    @tf.autograph.experimental.do_not_convert  # nothing here branches on a tensor, and it would take time
     def augmented(index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
         # One independent seed per decision; `position` never repeats, so neither do the decisions.
         seeds = tf.random.split([settings.seed, position], 3)
@@ -224,6 +225,7 @@ def video_batches(
 
     wanted = augmentation.ten_crops(crop_size) if crops == 10 else [augmentation.centre_crop(crop_size)]
 
+    @tf.autograph.experimental.do_not_convert  # as in `augmented`
     def read(row: tf.Tensor) -> dict[str, tf.Tensor]:
         index, window = row // windows, row % windows
         video = stored[index]

@@ -149,9 +149,11 @@ def attention(run: run_lib.Run, evaluation: evaluate.Evaluation) -> list[html.Pi
     labels, ids = evaluation.videos.labels, evaluation.videos.ids
     classes = np.unique(labels[labels >= 0])
     wanted = classes[np.linspace(0, len(classes) - 1, min(_PICTURED_VIDEOS, len(classes))).round().astype(int)]
+    rows = [int(np.flatnonzero(labels == wanted_class)[0]) for wanted_class in wanted]
+    clips = _clips(run, [str(ids[row]) for row in rows], windows)
     pictures = []
-    for row in [int(np.flatnonzero(labels == wanted_class)[0]) for wanted_class in wanted]:
-        frames, fields = _clip(run, str(ids[row]), windows)
+    for row in rows:
+        frames, fields = clips[str(ids[row])]
 
         def of_clip(values: np.ndarray, row: int = row) -> np.ndarray:
             return np.array_split(values[row], windows)[windows // 2]
@@ -195,17 +197,18 @@ def attention_rule() -> str:
     )
 
 
-def _clip(run: run_lib.Run, video_id: str, windows: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the streams saw of a test video: frames uint8 [N, S, S, 3] and flow float32 [N, S, S, 2] in pixels.
+def _clips(run: run_lib.Run, ids: list[str], windows: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What the streams saw of test videos: frames uint8 [N, S, S, 3] and flow float32 [N, S, S, 2] in pixels.
 
     Of a video with several clips it is the one in the middle.
     """
     data = run.config.data
-    subset = pipeline.select(run.subset(run_lib.TEST).shards, {video_id})
+    subset = pipeline.select(run.subset(run_lib.TEST).shards, set(ids))
     clips = {}
     for stream in config.STREAMS:
         batches = pipeline.video_batches(
             subset, stream, data.test_frames, data.crop_size, windows, data.sampling, windows=windows
         )
-        clips[stream] = next(iter(batches))["clips"][windows // 2].numpy()
-    return clips["static"], pipeline.first_fields(clips["motion"])
+        clips[stream] = [batch["clips"][windows // 2].numpy() for batch in batches]
+    seen = zip(subset.videos, clips["static"], clips["motion"], strict=True)
+    return {video.id: (frames, pipeline.first_fields(stacks)) for video, frames, stacks in seen}

@@ -1,6 +1,6 @@
 """How a training is watched: accuracy on the validation part, and pictures of it for TensorBoard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -36,6 +36,9 @@ def stream_validation(
     data, num_frames = run.config.data, stage.settings.frames
 
     outputs_of = parts.make_inference(run, stream, model, num_frames, _OUTPUTS)
+    batches: Iterable[dict[str, tf.Tensor]] = ()
+    if len(subset):
+        batches = pipeline.video_batches(subset, stream, num_frames, data.crop_size, _BATCH, data.sampling)
 
     def validate(step: int) -> dict[str, float]:
         if run.config.device.histograms:
@@ -45,7 +48,7 @@ def stream_validation(
             return scalars
         scores: list[np.ndarray] = []
         labels: list[np.ndarray] = []
-        for batch in pipeline.video_batches(subset, stream, num_frames, data.crop_size, _BATCH, data.sampling):
+        for batch in batches:
             outputs = {name: value.numpy() for name, value in outputs_of(batch["clips"]).items()}
             if not scores:
                 png = _draw_attention(run, stream, batch["clips"][0].numpy(), outputs, int(batch["labels"][0]))
