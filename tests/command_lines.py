@@ -53,7 +53,9 @@ def define_flags(module: str) -> None:
 def judge_line(module: str, words: list[str]) -> str:
     """What is wrong with the words behind `python -m module`, which is imported."""
     values = flags.FLAGS
-    if "..." in words or any("=" in word and OPEN.search(word.partition("=")[2]) for word in words):
+    if {"...", "--help", "--helpfull"} & {*words} or any(
+        "=" in word and OPEN.search(word.partition("=")[2]) for word in words
+    ):
         operands = [word for word in words if not word.startswith("-") and word != "..."]
         wrong = [judge_flag(word) for word in words if word.startswith("--")]
         if any(wrong):

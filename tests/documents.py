@@ -12,6 +12,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "configs", "docker", "docs", "tclsta_tf", "tests", "tfrecords_tools")
 FENCE = re.compile(r"^( *)(```+)([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"(?<!`)(`+)(?!`)((?:.|\n(?!\n))+?)(?<!`)\1(?!`)")
 BREAKS = ("&&", "||", ";", "|", "&", "(", ")")
 WORDS_OF_THE_SHELL = ("do", "then", "else", "time")
 
@@ -49,17 +50,23 @@ def prose(text: str) -> str:
 
 def without_code(text: str) -> str:
     """The prose with the code that stands in its lines blanked."""
-    return re.sub(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", lambda match: " " * len(match[0]), prose(text))
+    return INLINE.sub(_blank, prose(text))
 
 
 def inline_code(file: pathlib.Path) -> list[Code]:
     """What stands between backticks in the lines of a document, also where it goes on in the next line."""
     text = prose(file.read_text(encoding="utf-8"))
-    found = []
-    for match in re.finditer(r"(?<!`)(`+)(?!`)((?:.|\n(?!\n))+?)(?<!`)\1(?!`)", text):
-        code = " ".join(match[2].split()).replace(r"\|", "|")
-        found.append(Code(file, text.count("\n", 0, match.start()) + 1, "", code))
-    return found
+    found = INLINE.finditer(text)
+    return [Code(file, text.count("\n", 0, match.start()) + 1, "", _plain(match[2])) for match in found]
+
+
+def code_in(text: str) -> list[str]:
+    """What stands between backticks in a piece of prose."""
+    return [_plain(match[2]) for match in INLINE.finditer(text)]
+
+
+def _plain(code: str) -> str:
+    return " ".join(code.split()).replace(r"\|", "|")
 
 
 def anchors(text: str) -> set[str]:
@@ -80,13 +87,11 @@ def links(text: str) -> list[str]:
     return inline + re.findall(r"^ *\[[^]]+\]: *(\S+)", shown, re.MULTILINE)
 
 
-def table(text: str, first: str) -> list[list[str]]:
-    """The rows of the table whose header begins with the cell `first`, without header and rule."""
-    rows = re.search(rf"^\| {re.escape(first)} \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.MULTILINE)
-    assert rows, f"there is no table with the column {first!r}"
-    return [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in rows[1].strip().split("\n")
-    ]
+def rows(text: str, first: str) -> list[list[str]]:
+    """The cells of the tables whose header begins with the cell `first`, without header and rule."""
+    bodies = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    lines = [line.strip()[1:-1] for body in bodies for line in body.splitlines()]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
 
 
 def section(text: str, title: str) -> str:
