@@ -12,6 +12,7 @@ REQUIREMENTS ?= requirements.txt
 WORKDIR ?= workdirs
 VIDEOS ?=
 PYTEST_ARGS ?=
+FAULTS ?=
 LATEST_VENV ?= .venv-latest
 TRITON_VENV ?= .venv-triton
 
@@ -103,6 +104,10 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 .PHONY: test
 test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: faults
+faults: $(stamp)  ## plant 60 faults into layers and TV-L1, one by one; the tests must catch each
+	$(bin)/python tests/planted_faults.py $(FAULTS)
 
 .PHONY: test-jax
 test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX

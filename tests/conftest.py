@@ -1,6 +1,7 @@
 """What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
 
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ import pytest
 
 # JAX, where Keras imports it, sets a level of its own, which commands run by tests would inherit.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class TinyVideos(NamedTuple):
@@ -142,6 +146,62 @@ def tiny_records(tmp_path_factory, tiny_videos) -> Path:
         listing, output_dir, config.RecordSettings(resize="64x48", flow="dis"), videos_per_shard=4, workers=1
     )
     return output_dir
+
+
+class CommandServer:
+    """Runs `python -m MODULE` without the seconds in which its libraries are loaded: see command_server.py."""
+
+    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+        self._streams = [folder / name for name in ("input", "output", "errors")]
+        environment = {**os.environ, "PYTHONPATH": str(root), "KERAS_BACKEND": "tensorflow"}
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the tests' own imports may have set it; a user has not
+        self._environment = environment
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("command_server.py"))],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self,
+        module: str,
+        *arguments: object,
+        cwd: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 300,
+    ) -> subprocess.CompletedProcess:
+        """Runs a command to its end; `environment` is added to a user's."""
+        for file in self._streams:
+            file.write_bytes(b"")
+        asked = {
+            "module": module,
+            "arguments": [str(argument) for argument in arguments],
+            "cwd": str(cwd),
+            "environment": {**self._environment, **(environment or {})},
+            "streams": [str(file) for file in self._streams],
+            "timeout": timeout,
+        }
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        status = json.loads(self._process.stdout.readline())
+        _, output, errors = (file.read_text() for file in self._streams)
+        if not isinstance(status, int):
+            raise subprocess.TimeoutExpired([module, *asked["arguments"]], timeout, output, errors)
+        return subprocess.CompletedProcess([module, *asked["arguments"]], status, output, errors)
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def run_command(tmp_path_factory):
+    """A function that runs a command in a process of its own: `CommandServer.run`."""
+    server = CommandServer(tmp_path_factory.mktemp("commands"))
+    yield server.run
+    server.close()
 
 
 @pytest.fixture(scope="session")

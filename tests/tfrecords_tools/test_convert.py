@@ -1,15 +1,15 @@
+import functools
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from tfrecords_tools import manifest
 
 
-def _convert(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tfrecords_tools.convert", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def convert(run_command):
+    return functools.partial(run_command, "tfrecords_tools.convert")
 
 
 def _only_line(done: subprocess.CompletedProcess) -> str:
@@ -18,7 +18,7 @@ def _only_line(done: subprocess.CompletedProcess) -> str:
     return lines[0]
 
 
-def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path):
+def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path, convert):
     videos_dir, output_dir = tmp_path / "videos", tmp_path / "records"
     shutil.copytree(tiny_videos.videos_dir, videos_dir)
     sorted((videos_dir / "jump").iterdir())[0].write_text("not a video, but text")
@@ -27,7 +27,7 @@ def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path):
         "--dataset=hmdb51", f"--videos_dir={videos_dir}", f"--splits_dir={tiny_videos.splits_dir}",
         f"--output_dir={output_dir}", "--resize=64x48", "--workers=2", "--videos_per_shard=8",
     )  # fmt: skip
-    done = _convert(*arguments)
+    done = convert(*arguments)
     assert done.returncode == 1
     assert "1 video(s) did not decode, 0 are allowed" in _only_line(done) and "quarantine.csv" in done.stderr
     assert "26 videos of 3 classes in 5 shards (0 finished before)" in done.stdout
@@ -35,7 +35,7 @@ def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path):
     assert "1 videos quarantined" in done.stdout
     assert sum(part.videos for part in manifest.Manifest.load(output_dir).partitions.values()) == 26
 
-    done = _convert(*arguments, "--max_bad_videos=1")
+    done = convert(*arguments, "--max_bad_videos=1")
     assert (done.returncode, done.stderr) == (0, "")
     assert "(5 finished before)" in done.stdout
 
@@ -56,14 +56,14 @@ def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path):
         (("--dataset=folder", "--videos_dir=V", "--output_dir=R", "--test_fraction=2"), 1, "`test_fraction` must lie"),
     ],
 )
-def test_bad_usage_is_one_line(arguments, status, message):
-    done = _convert(*arguments)
+def test_bad_usage_is_one_line(arguments, status, message, convert):
+    done = convert(*arguments)
     assert done.returncode == status
     assert message in _only_line(done)
 
 
-def test_help_shows_the_flags_of_the_command():
-    done = _convert("--help")
+def test_help_shows_the_flags_of_the_command(convert):
+    done = convert("--help")
     assert done.returncode == 0
     for name in ("--videos_dir", "--resize", "--flow", "--positions", "--max_bad_videos", "--group_pattern"):
         assert name in done.stdout

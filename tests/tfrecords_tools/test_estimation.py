@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 
 from tfrecords_tools import config, conversion, datasets, estimation
@@ -56,11 +53,10 @@ def test_no_readable_video(tmp_path):
         estimation.estimate(listing, tmp_path, config.RecordSettings(flow="dis"))
 
 
-def test_the_command(listing, tmp_path):
-    command = [
-        sys.executable, "-m", "tfrecords_tools.convert", "--dataset=folder", f"--videos_dir={listing.videos_dir}",
+def test_the_command(run_command, listing, tmp_path):
+    done = run_command(
+        "tfrecords_tools.convert", "--dataset=folder", f"--videos_dir={listing.videos_dir}",
         f"--output_dir={tmp_path / 'records'}", "--resize=64x48", "--flow=dis", "--dry_run",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "") and "records need about" in done.stdout
     assert not (tmp_path / "records").exists()

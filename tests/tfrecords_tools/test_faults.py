@@ -27,8 +27,9 @@ def _command(videos_dir, output_dir, *arguments) -> list[str]:
     ]  # fmt: skip
 
 
-def _convert(*arguments, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(_command(*arguments), capture_output=True, text=True, timeout=300, **options)
+@pytest.fixture(scope="module")
+def convert(run_command):
+    return lambda *arguments, **options: run_command(*_command(*arguments)[2:], **options)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -52,10 +53,10 @@ def videos_dir(tmp_path_factory, write_video, moving_texture):
 
 
 @pytest.fixture(scope="module")
-def expected(videos_dir, tmp_path_factory):
+def expected(videos_dir, tmp_path_factory, convert):
     """Hashes of the shards of a conversion that nothing disturbed."""
     output_dir = tmp_path_factory.mktemp("undisturbed")
-    done = _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    done = convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
     assert done.returncode == 0, done.stderr
     return _hashes(output_dir)
 
@@ -66,7 +67,7 @@ def _raw_jpegs(path: Path, sizes: list[tuple[int, int]]) -> None:
     path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
 
 
-def test_every_odd_file_is_in_a_shard_or_in_the_quarantine(tmp_path, write_video, moving_texture):
+def test_every_odd_file_is_in_a_shard_or_in_the_quarantine(tmp_path, write_video, moving_texture, convert):
     videos_dir, output_dir = tmp_path / "videos", tmp_path / "records"
     good = {
         "a/plain.avi": 6,
@@ -104,7 +105,7 @@ def test_every_odd_file_is_in_a_shard_or_in_the_quarantine(tmp_path, write_video
     (videos_dir / "b/folder_link.mp4").symlink_to(videos_dir, target_is_directory=True)
     del bad["b/folder_link.mp4"]  # A folder, by whatever name, is no video.
 
-    done = _convert(videos_dir, output_dir, "--workers=2", "--max_bad_videos=6", "--videos_per_shard=4", cwd=tmp_path)
+    done = convert(videos_dir, output_dir, "--workers=2", "--max_bad_videos=6", "--videos_per_shard=4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     made = manifest.Manifest.load(output_dir)
     stored = {video.path: video.frames for shard in made.shards for video in shard.videos}
@@ -119,13 +120,13 @@ def test_every_odd_file_is_in_a_shard_or_in_the_quarantine(tmp_path, write_video
     assert {path.parent for path in tmp_path.glob("**/*.tfrecord")} == {output_dir}
 
 
-def test_a_size_that_changes_needs_a_fixed_one(tmp_path, write_video, moving_texture):
+def test_a_size_that_changes_needs_a_fixed_one(tmp_path, write_video, moving_texture, convert):
     for label in "ab":
         (tmp_path / "videos" / label).mkdir(parents=True)
         for seed in range(2):
             write_video(tmp_path / "videos" / label / f"{seed}.avi", moving_texture(3, (1, 0), seed))
     _raw_jpegs(tmp_path / "videos" / "a" / "changes.avi", [(64, 48)] * 30 + [(96, 48)] * 30)
-    done = _convert(
+    done = convert(
         tmp_path / "videos", tmp_path / "kept", "--workers=1", "--resize=short_side=32", "--max_bad_videos=1"
     )
     assert done.returncode == 0, done.stderr
@@ -136,7 +137,7 @@ def test_a_size_that_changes_needs_a_fixed_one(tmp_path, write_video, moving_tex
         assert "its frames change from" in quarantine["a/changes.avi"]
 
 
-def test_a_killed_run_is_finished_by_the_next_one(videos_dir, expected, tmp_path):
+def test_a_killed_run_is_finished_by_the_next_one(videos_dir, expected, tmp_path, convert):
     output_dir = tmp_path / "records"
     command = _command(videos_dir, output_dir, "--workers=2", "--videos_per_shard=3")
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -148,7 +149,7 @@ def test_a_killed_run_is_finished_by_the_next_one(videos_dir, expected, tmp_path
     assert 2 <= len(list(output_dir.glob("*.tfrecord"))) and not (output_dir / "manifest.json").exists()
     whole = {name for name, digest in _hashes(output_dir).items() if expected[name] == digest}
     assert whole == set(_hashes(output_dir))  # What has its final name is whole.
-    done = _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    done = convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
     assert done.returncode == 0 and _hashes(output_dir) == expected
     assert not list(output_dir.glob("**/*.tmp"))
 
@@ -175,28 +176,29 @@ def test_a_killed_worker_changes_nothing(videos_dir, expected, tmp_path):
     assert _hashes(output_dir) == expected
 
 
-def test_a_full_disk_loses_nothing(videos_dir, expected, tmp_path):
+def test_a_full_disk_loses_nothing(videos_dir, expected, tmp_path, convert):
     output_dir = tmp_path / "records"
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # A shard needs more.
 
-    done = _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3", preexec_fn=limit)
+    command = _command(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert (
         line.startswith("error: ") and "cannot be written (File too large)" in line and "run the same command" in line
     )
     assert not _hashes(output_dir) and not (output_dir / "manifest.json").exists()
-    done = _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    done = convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
     assert done.returncode == 0 and _hashes(output_dir) == expected
 
 
-def test_a_shard_that_was_damaged_since_is_made_anew(videos_dir, expected, tmp_path):
+def test_a_shard_that_was_damaged_since_is_made_anew(videos_dir, expected, tmp_path, convert):
     output_dir = tmp_path / "records"
-    assert _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3").returncode == 0
+    assert convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3").returncode == 0
     path = sorted(output_dir.glob("*.tfrecord"))[0]
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    done = _convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    done = convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
     assert done.returncode == 0 and f"({len(expected) - 1} finished before)" in done.stdout
     assert _hashes(output_dir) == expected

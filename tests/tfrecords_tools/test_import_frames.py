@@ -1,6 +1,5 @@
+import functools
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -11,9 +10,9 @@ from tfrecords_tools import codec, manifest, record_file, schema, verification, 
 from tfrecords_tools.flow import methods, quantise
 
 
-def _import(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tfrecords_tools.import_frames", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def import_frames(run_command):
+    return functools.partial(run_command, "tfrecords_tools.import_frames")
 
 
 def _extract(file, frames_dir, u_dir, v_dir, names):
@@ -46,12 +45,12 @@ def _records(folder):
     return {shard.path.name: [schema.deserialise(data) for data in record_file.read(shard.path)] for shard in shards}
 
 
-def test_imported_records_equal_converted_ones(tiny_videos, tiny_records, tsn, tmp_path):
+def test_imported_records_equal_converted_ones(tiny_videos, tiny_records, tsn, tmp_path, import_frames):
     arguments = (
         "--layout=tsn", "--dataset=hmdb51", f"--frames_dir={tsn}", f"--splits_dir={tiny_videos.splits_dir}",
         f"--output_dir={tmp_path}", "--resize=64x48", "--flow=dis", "--frame_rate=10", "--videos_per_shard=4",
     )  # fmt: skip
-    done = _import(*arguments, "--workers=2")
+    done = import_frames(*arguments, "--workers=2")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{tiny_videos.num_videos} videos of 3 classes" in done.stdout
     imported, converted = _records(tmp_path), _records(tiny_records)
@@ -67,11 +66,11 @@ def test_imported_records_equal_converted_ones(tiny_videos, tiny_records, tsn, t
                 *(codec.decode_fields(tf.constant(record.flow, tf.string)).numpy() for record in (ours, theirs))
             )
     assert verification.verify(tmp_path).faults == ()
-    again = _import(*arguments, "--workers=1")
+    again = import_frames(*arguments, "--workers=1")
     assert again.returncode == 0 and f"({len(imported)} finished before)" in again.stdout
 
 
-def test_damaged_folders_are_quarantined_until_they_are_mended(tiny_videos, tsn, tmp_path):
+def test_damaged_folders_are_quarantined_until_they_are_mended(tiny_videos, tsn, tmp_path, import_frames):
     frames_dir, output_dir = tmp_path / "frames", tmp_path / "records"
     shutil.copytree(tsn, frames_dir)
     broken = sorted((frames_dir / "jump").iterdir())[0]
@@ -80,18 +79,18 @@ def test_damaged_folders_are_quarantined_until_they_are_mended(tiny_videos, tsn,
         "--layout=tsn", "--dataset=hmdb51", f"--frames_dir={frames_dir}", f"--splits_dir={tiny_videos.splits_dir}",
         f"--output_dir={output_dir}", "--resize=64x48", "--flow=dis", "--workers=1",
     )  # fmt: skip
-    done = _import(*arguments)
+    done = import_frames(*arguments)
     assert done.returncode == 1 and "1 video(s) did not decode" in done.stderr
     assert f"'jump/{broken.name}': number 3 is missing, img_00004.jpg follows" in done.stdout
     (tmp_path / "kept").rename(broken / "img_00003.jpg")
-    done = _import(*arguments)
+    done = import_frames(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert sum(len(shard.videos) for shard in manifest.Manifest.load(output_dir).shards) == tiny_videos.num_videos
-    done = _import(*arguments, "--frame_rate=30")
+    done = import_frames(*arguments, "--frame_rate=30")
     assert done.returncode == 1 and "other settings: extraction was" in done.stderr
 
 
-def test_folders_without_class_folders(tiny_videos, tmp_path):
+def test_folders_without_class_folders(tiny_videos, tmp_path, import_frames):
     """Feichtenhofer's layout of UCF101: classes come from the official lists' names."""
     root, lists = tmp_path / "extracted", tmp_path / "lists"
     files = sorted((tiny_videos.videos_dir / "wave").glob("*.avi"))[:3]
@@ -105,7 +104,7 @@ def test_folders_without_class_folders(tiny_videos, tmp_path):
         "HandstandPushups/v_HandStandPushups_g01_c01.avi 1\nYoYo/v_YoYo_g01_c01.avi 2\n"
     )
     (lists / "testlist01.txt").write_text("YoYo/v_YoYo_g02_c01.avi\n")
-    done = _import(
+    done = import_frames(
         "--layout=feichtenhofer", "--dataset=ucf101", f"--frames_dir={root / 'jpegs_256'}", f"--splits_dir={lists}",
         f"--flow_dir={root / 'tvl1_flow'}", f"--output_dir={tmp_path / 'R'}", "--resize=short_side=48", "--workers=1",
     )  # fmt: skip
@@ -129,7 +128,7 @@ def test_folders_without_class_folders(tiny_videos, tmp_path):
         (("--layout=tsn",), 1, "`frames_dir` must be a folder. Received: frames_dir='nowhere'"),
     ],
 )
-def test_bad_usage_is_one_line(arguments, status, message):
-    done = _import("--dataset=folder", "--frames_dir=nowhere", "--output_dir=R", *arguments)
+def test_bad_usage_is_one_line(arguments, status, message, import_frames):
+    done = import_frames("--dataset=folder", "--frames_dir=nowhere", "--output_dir=R", *arguments)
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1 and message in done.stderr

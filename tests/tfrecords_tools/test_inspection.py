@@ -1,6 +1,5 @@
+import functools
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -46,10 +45,8 @@ def test_a_folder_without_videos(tiny_records, tmp_path):
         inspection.draw_contact_sheet(tmp_path)
 
 
-def test_the_command(tiny_records, tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-m", "tfrecords_tools.inspect", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+def test_the_command(run_command, tiny_records, tmp_path):
+    run = functools.partial(run_command, "tfrecords_tools.inspect", cwd=tmp_path)
 
     done = run(tiny_records, "--videos=2")
     assert (done.returncode, done.stderr) == (0, "") and "keys of the first record" in done.stdout

@@ -1,9 +1,8 @@
 import dataclasses
+import functools
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -156,10 +155,8 @@ def test_copies_on_both_sides_are_found(tmp_path, write_video, moving_texture):
     assert "'train_a'" in text and "'test_b'" in text
 
 
-def test_the_command(records):
-    def run(*arguments):
-        command = [sys.executable, "-m", "tfrecords_tools.verify", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def test_the_command(run_command, records):
+    run = functools.partial(run_command, "tfrecords_tools.verify")
 
     done = run(records, "--workers=1")
     assert (done.returncode, done.stderr) == (0, "") and "0 fault(s)" in done.stdout

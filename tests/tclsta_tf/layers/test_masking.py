@@ -20,6 +20,12 @@ def test_masked_softmax_without_a_valid_element_is_zero():
     assert (np.asarray(masking.masked_softmax(np.ones((1, 3), "float32"), np.zeros((1, 3), bool))) == 0).all()
 
 
+def test_masked_softmax_of_one_element():
+    logits = np.array([[5.0], [-3.0]], "float32")
+    np.testing.assert_array_equal(masking.masked_softmax(logits), [[1], [1]])
+    np.testing.assert_array_equal(masking.masked_softmax(logits, np.array([[True], [False]])), [[1], [0]])
+
+
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_masked_softmax_of_huge_logits_is_finite(mask):
     logits = np.array([[1e30, -1e30, 1e30, 3e4], [-1e30, 1e38, 0, 1e38]], "float32")

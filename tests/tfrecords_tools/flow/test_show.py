@@ -1,5 +1,4 @@
-import subprocess
-import sys
+import functools
 
 import cv2
 import numpy as np
@@ -71,10 +70,8 @@ def test_wrong_arguments(clip, tmp_path, write_video):
         show.show(clip, tmp_path / "no folder" / "flow.mp4", flow="dis")
 
 
-def test_the_command(clip, tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-m", "tfrecords_tools.flow.show", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+def test_the_command(run_command, clip, tmp_path):
+    run = functools.partial(run_command, "tfrecords_tools.flow.show", cwd=tmp_path)
 
     done = run(clip)
     assert (done.returncode, done.stderr) == (0, "")
