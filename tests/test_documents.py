@@ -148,6 +148,12 @@ def test_every_requirement_has_its_reason():
             assert name in required[place], f"{name} is not in {place}"
 
 
+def test_every_target_of_make_is_explained():
+    targets = set(re.findall(r"^([a-z-]+):.*  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    rows = documents.rows((ROOT / "BUILD.md").read_text(), "target")
+    assert {code.removeprefix("make ") for names, _ in rows for code in documents.code_in(names)} == targets
+
+
 def test_the_site_has_every_document():
     pages = re.findall(r"[\w./]+\.md", (ROOT / "mkdocs.yml").read_text())
     assert {file.relative_to(ROOT).as_posix() for file in FILES} == {page for page in pages if "api/" not in page}

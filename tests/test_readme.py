@@ -48,13 +48,17 @@ def steps():
     return found
 
 
-def run(words, folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run(
-        [sys.executable, *words[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+@pytest.fixture(scope="module")
+def run(run_command, folder):
+    """A function that runs a command in the reader's folder and gives what it prints."""
+
+    def in_folder(words):
+        _, _, module, *arguments = words
+        done = run_command(module, *arguments, cwd=folder, timeout=600)
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return in_folder
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +74,19 @@ def folder(tmp_path_factory, tiny_videos):
     return here
 
 
-def test_the_steps_of_the_readme_lead_to_a_model_and_its_answers(folder):
+def test_the_steps_of_the_readme_lead_to_a_model_and_its_answers(folder, run):
     convert, experiment, *predictions = steps()
-    run(convert, folder)
+    run(convert)
     assert json.loads((folder / "records" / "manifest.json").read_text())["labels"] == ["jump", "ride_bike", "wave"]
-    printed = run(experiment, folder)
+    printed = run(experiment)
     assert "TCLSTA" in printed and "report: run/report/index.html" in printed and "model:  run/export/1" in printed
-    printed = [run(words, folder) for words in predictions]
+    printed = [run(words) for words in predictions]
     assert len(printed) == 3
     assert all(name in printed[0] for name in ("clip.avi", "folder/a.avi", "more/x/y/b.mp4"))
     assert (folder / "answer.mp4").stat().st_size > 0
     assert (folder / "answers.csv").read_text().startswith("path,start,end,label,score,jump,ride_bike,wave\nlong.mp4,")
-    blocks = [text for *_, language, text in documents.FENCE.findall(section()) if language == "python"]
-    for text in blocks:
-        assert "jump" in run(["python", "-c", text], folder)
+    (program,) = (text for *_, language, text in documents.FENCE.findall(section()) if language == "python")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
+    line = [sys.executable, "-c", program]
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "jump" in done.stdout, done.stderr
