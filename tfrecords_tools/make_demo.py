@@ -3,8 +3,8 @@
     python -m tfrecords_tools.make_demo --output_dir=/tmp/demo
 
 writes `videos/<class>/*.avi` and `splits/<class>_test_split<k>.txt` in HMDB51's layout, and `demo.json`: the parameters
-and, for each video, its appearance, its motion and where and when the telling object is visible. BUILD.md describes the
-experiment. Started again with the same parameters, the command makes only what is missing.
+and, for each video, its appearance, its motion and where and when the telling object is visible. docs/demo_data.md
+describes the experiment. Started again with the same parameters, the command makes only what is missing.
 """
 
 import concurrent.futures

@@ -70,7 +70,7 @@ def make_strategy(distribution: str = AUTO) -> tf.distribute.Strategy:
         if not os.environ.get("TF_CONFIG"):
             raise ValueError(
                 "distribution=multi_worker needs the environment variable TF_CONFIG, which names all workers and this "
-                "one. See BUILD.md, Several machines"
+                "one. See docs/training.md, Several machines"
             )
         return tf.distribute.MultiWorkerMirroredStrategy()
     if distribution == TPU:
