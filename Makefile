@@ -13,6 +13,7 @@ WORKDIR ?= workdirs
 VIDEOS ?=
 PYTEST_ARGS ?=
 FAULTS ?=
+MUTANTS ?=
 LATEST_VENV ?= .venv-latest
 TRITON_VENV ?= .venv-triton
 
@@ -108,6 +109,10 @@ test: $(stamp)  ## run all tests; PYTEST_ARGS="-m 'not slow'" narrows
 .PHONY: faults
 faults: $(stamp)  ## plant 60 faults into layers and TV-L1, one by one; the tests must catch each
 	$(bin)/python tests/planted_faults.py $(FAULTS)
+
+.PHONY: mutants
+mutants: $(stamp)  ## change fusion, sampling, quantisation and records at random places; 85 % must be noticed
+	$(bin)/python tests/mutants.py $(MUTANTS)
 
 .PHONY: test-jax
 test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX

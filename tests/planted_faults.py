@@ -8,13 +8,12 @@ when the test file of the module fails, and nothing else is asked. Ends with 1 i
 """
 
 import dataclasses
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import conftest
+import laboratory as laboratories
 
 _FAULTS = Path(__file__).with_suffix(".txt")
 
@@ -31,8 +30,7 @@ class Fault:
     @property
     def tests(self) -> str:
         """The test file of the module."""
-        path = Path(self.file)
-        return f"tests/{path.parent}/test_{path.name}"
+        return laboratories.tests_of(self.file)
 
     def check(self, root: Path) -> str:
         """Returns the text of the file.
@@ -73,34 +71,20 @@ def main(argv: Sequence[str]) -> int:
     chosen = [fault for fault in read_faults() if len(argv) < 2 or Path(fault.file).stem in argv[1:]]
     survived = []
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name in ("tclsta_tf", "tfrecords_tools", "tests", "configs"):
-            shutil.copytree(conftest.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(conftest.ROOT / "pyproject.toml", root)
-        (root / "streams").mkdir()
-        server = conftest.CommandServer(root / "streams", root)
-        passes = {tests: _status(server, root, tests) for tests in sorted({fault.tests for fault in chosen})}
-        for tests, status in passes.items():
-            if status:
-                raise SystemExit(f"error: {tests} must pass without a fault. Received: status {status}")
+        laboratory = laboratories.Laboratory(Path(folder))
+        for tests in sorted({fault.tests for fault in chosen}):
+            laboratory.check(tests)
         for fault in chosen:
-            text = fault.plant(root)
-            status = _status(server, root, fault.tests)
-            (root / fault.file).write_text(text)
-            found = {0: "SURVIVED", 1: "caught"}.get(status, f"no result: status {status}")
-            survived += [] if status == 1 else [fault]
-            sys.stdout.write(f"{found:10}  {fault.file}: {fault.what}\n")
+            text = fault.plant(laboratory.root)
+            status = laboratory.run(fault.tests)
+            (laboratory.root / fault.file).write_text(text)
+            found = {laboratories.SURVIVED: "SURVIVED", laboratories.CAUGHT: "caught"}
+            survived += [] if status == laboratories.CAUGHT else [fault]
+            sys.stdout.write(f"{found.get(status, f'status {status}'):10}  {fault.file}: {fault.what}\n")
             sys.stdout.flush()
-        server.close()
+        laboratory.close()
     sys.stdout.write(f"{len(chosen) - len(survived)} of {len(chosen)} faults caught\n")
     return bool(survived)
-
-
-def _status(server: conftest.CommandServer, root: Path, tests: str) -> int:
-    # No bytecode: within one second a file and its fault may have the same date and length.
-    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
-    arguments = ("-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", tests)
-    return server.run("pytest", *arguments, cwd=root, environment=environment, timeout=600).returncode
 
 
 if __name__ == "__main__":
