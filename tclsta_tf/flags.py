@@ -7,6 +7,7 @@ value, or one for each stage of the training: `--static_steps=15000,30000,10000`
 
 import dataclasses
 import inspect
+import pathlib
 import re
 import types
 import typing
@@ -112,6 +113,8 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
     """
     _apply_left_out_group(values)
     names = _inherit(values, storage.path(require("workdir", values)))
+    if values["data_dir"].present and values["data_dir"].value:
+        require_folder("data_dir", values)  # TensorFlow has not been loaded yet: said now, it is said at once
     if values["data_dir"].value:
         # Saved for later commands, which may be run from another folder.
         values["data_dir"].value = str(storage.path(values["data_dir"].value).absolute())
@@ -163,6 +166,20 @@ def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
     if not value:
         raise flags.Error(f"--{name} is missing: this command cannot start without it (see --help)")
     return value
+
+
+def require_folder(name: str, values: flags.FlagValues = flags.FLAGS) -> storage.AnyPath:
+    """The value of a flag that must name a folder. One on remote storage is looked at when it is used.
+
+    Raises:
+        flags.Error: the flag was not given.
+        ValueError: there is no such folder.
+    """
+    folder = storage.path(require(name, values))
+    if isinstance(folder, pathlib.Path) and not folder.is_dir():
+        reason = "is no folder" if folder.exists() else "does not exist"
+        raise ValueError(f"--{name} must be a folder. Received: --{name}={folder}, which {reason}")
+    return folder
 
 
 def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tclsta_tf.recipes import fuse_scores
+from tclsta_tf.recipes import fuse_settings
 from tfrecords_tools import cli, storage
 
-_DEFAULTS = fuse_scores.FuseSettings()
+_DEFAULTS = fuse_settings.FuseSettings()
 _STATIC = flags.DEFINE_string("static", None, "Scores of the static stream: FILE.csv, FILE.npz or FILE.npz:ROW.")
 _MOTION = flags.DEFINE_string("motion", None, "Scores of the motion stream for the same videos.")
 _FIT_STATIC = flags.DEFINE_string("fit_static", None, "Scores of the static stream that weights are learned on.")
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError("--fit_static and --fit_motion belong together: give both or none")
     if not set(_LOGITS.value) <= {"static", "motion"}:
         raise app.UsageError(f"--logits takes static, motion or static,motion, not {','.join(_LOGITS.value)}")
-    settings = fuse_scores.FuseSettings(
+    settings = fuse_settings.FuseSettings(
         methods=tuple(_METHODS.value),
         trade_offs=_numbers(_LAMBDA),
         floors=_numbers(_FLOOR),
@@ -63,6 +63,8 @@ def main(argv: Sequence[str]) -> None:
         mkl_cost=_MKL_COST.value,
         seed=_SEED.value,
     )
+    with cli.loading():  # a second, not of TensorFlow: nothing to tell
+        from tclsta_tf.recipes import fuse_scores
     print(
         fuse_scores.fuse_files(
             _STATIC.value,

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from absl import flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import import_weights as import_lib
 from tfrecords_tools import cli, storage
 
 _FROM = flags.DEFINE_string("from", None, "PyTorch checkpoint: a state dict, or a dict with one as 'state_dict'.")
@@ -39,6 +38,8 @@ def main(argv: Sequence[str]) -> None:
     source, output = (run_flags.require(flag.name) for flag in (_FROM, _OUTPUT))
     if not output.endswith(".weights.h5"):
         raise flags.Error(f"--output must end in .weights.h5. Received: --output={output}")
+    with cli.loading(f"importing {source}"):
+        from tclsta_tf.recipes import import_weights as import_lib
     try:
         summary = import_lib.import_weights(
             storage.path(source), _BACKBONE.value, storage.path(output), _FLOW_MEAN.value, _FLOW_DEVIATION.value

@@ -4,11 +4,12 @@ import contextlib
 import importlib.util
 import logging
 import os
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 import cv2
+
+from tfrecords_tools import interruption
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -94,16 +95,17 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
         if scheduler:
             address: Any = scheduler
         else:
-            address = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=None,
-                    dashboard_address="127.0.0.1:0",
-                    host="127.0.0.1",
-                    silence_logs=logging.CRITICAL,
+            with interruption.kept_from_children():  # this process alone reports Ctrl-C, and ends the workers
+                address = stack.enter_context(
+                    distributed.LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        memory_limit=None,
+                        dashboard_address="127.0.0.1:0",
+                        host="127.0.0.1",
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            )
         try:
             client = stack.enter_context(distributed.Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False))
         except (OSError, ValueError) as error:
@@ -111,21 +113,7 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
                 f"`scheduler` {scheduler} does not answer ({error}). Start it with `dask scheduler`, and give the "
                 "address that it prints, like tcp://host:8786"
             ) from error
-        if not scheduler:
-            client.register_plugin(_make_plugin())
         yield client
-
-
-def _make_plugin() -> Any:
-    import distributed
-
-    class IgnoreInterrupts(distributed.WorkerPlugin):
-        """Ctrl-C reaches every process of a terminal: the parent alone reports it, and ends the workers."""
-
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    return IgnoreInterrupts()
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:

@@ -20,4 +20,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.define_import_flags()
-    cli.run(main)
+    cli.run(main, goes_on=True)
