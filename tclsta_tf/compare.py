@@ -6,6 +6,7 @@ The first run is the one that the others are compared with, video by video: an i
 difference that chance does not explain. A run may be a single one or an experiment over splits and seeds.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -20,6 +21,9 @@ def main(argv: Sequence[str]) -> None:
     """Prints the tables."""
     if len(argv) < 3:
         raise app.UsageError("name two working folders or more, like `python -m tclsta_tf.compare run1 run2`")
+    for operand in argv[1:]:
+        if isinstance(folder := storage.path(operand), pathlib.Path) and not folder.is_dir():
+            raise ValueError(f"{operand} must be the folder of a finished run, and is no folder")
     with cli.loading(f"comparing {len(argv) - 1} runs"):
         from tclsta_tf.recipes import compare
     found = compare.compare([storage.path(operand) for operand in argv[1:]], _ROWS.value)

@@ -6,6 +6,7 @@ python -m tclsta_tf.train --backbone=resnet50v15 --motion_backbone_weights=flow.
 Whether it is one for frames or for flow shows in its first convolution. PyTorch is needed here only, not for training.
 """
 
+import pathlib
 import re
 from collections.abc import Sequence
 
@@ -38,6 +39,8 @@ def main(argv: Sequence[str]) -> None:
     source, output = (run_flags.require(flag.name) for flag in (_FROM, _OUTPUT))
     if not output.endswith(".weights.h5"):
         raise flags.Error(f"--output must end in .weights.h5. Received: --output={output}")
+    if isinstance(file := storage.path(source), pathlib.Path) and not file.is_file():
+        raise ValueError(f"--from must be an existing file. Received: --from={source}")
     with cli.loading(f"importing {source}"):
         from tclsta_tf.recipes import import_weights as import_lib
     try:

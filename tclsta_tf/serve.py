@@ -77,6 +77,7 @@ def main(argv: Sequence[str]) -> None:
     with cli.loading(f"starting the server of {folder}"):
         from tclsta_tf.prediction import classifier
         from tclsta_tf.serving import deployment, served_signatures
+        from tfrecords_tools.flow import compile
 
         if not _WRITE_CONFIGS.value:
             from tclsta_tf.serving import server as server_lib  # loads kserve
@@ -100,6 +101,7 @@ def main(argv: Sequence[str]) -> None:
         limits,
         token,
     )
+    compile.start_xla_quietly()  # by which the model computes optical flow
     served.warm()
     served.run(lambda address: print(f"serving {serving.name} at {address}", flush=True))
 

@@ -73,7 +73,7 @@ def complain(error: object) -> None:
     """Writes one line about an error to the error output, with what the user may have meant."""
     line = " ".join(str(error).split())
     hint = "" if "Did you mean" in line else _suggestion(line)
-    line += "." * (bool(hint) and line[-1] not in ".?!)") + hint
+    line += "." * (bool(hint) and line[-1] not in ".?!") + hint
     sys.stdout.flush()
     notes.end_line()
     print(f"error: {line}", file=sys.stderr)
@@ -108,20 +108,22 @@ def _in_our_words(error: Exception) -> str:
 def _reporting(main: Callable[[Sequence[str]], int | None], goes_on: bool) -> Callable[[Sequence[str]], None]:
     def guarded(argv: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.ERROR)  # libraries' errors, not their news and their advice to developers
+            # Libraries' errors, not their news and their advice to developers.
+            logging.set_verbosity(logging.ERROR)
+            logging.get_absl_handler().setLevel("ERROR")  # through which the news of libraries come that set levels
         notes.set_quiet(_QUIET.value)
         interruption.raise_interrupt()
         try:
-            status = main(argv)
+            with interruption.never_lost():
+                status = main(argv)
         except KeyboardInterrupt:
-            interruption.end_at_once(says=False)  # who presses again wants no other line
-            notes.end_line(sys.stderr.isatty())  # a terminal shows ^C
-            complain("interrupted" + ("; run the same command again to go on" if goes_on else ""))
-            status = INTERRUPTED
+            status = _interrupted(goes_on)
         except (app.UsageError, flags.Error) as error:
             complain(error)
             status = USAGE
         except Exception as error:
+            if interruption.has_come():
+                raise SystemExit(_interrupted(goes_on)) from None
             status = getattr(error, "exit_status", FAILURE)  # of an end that a script may want to tell from a failure
             if _TRACEBACK.value or not (status != FAILURE or _is_about_input(error)):
                 raise
@@ -130,6 +132,14 @@ def _reporting(main: Callable[[Sequence[str]], int | None], goes_on: bool) -> Ca
         raise SystemExit(status or 0)
 
     return guarded
+
+
+def _interrupted(goes_on: bool) -> int:
+    interruption.end_at_once(says=False)  # who presses again wants no other line
+    notes.end_line(sys.stderr.isatty())  # a terminal shows ^C
+    complain("interrupted" + ("; run the same command again to go on" if goes_on else ""))
+    logging.get_absl_handler().setLevel("CRITICAL")  # libraries complain of what was broken off in their midst
+    return INTERRUPTED
 
 
 def _is_about_input(error: Exception) -> bool:

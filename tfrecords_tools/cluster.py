@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -46,7 +47,8 @@ def run(
         announce: Is told the address of the dashboard, which needs bokeh where the scheduler runs.
 
     Yields:
-        Results, in the order in which they are ready. Closing the generator cancels the tasks that have not started.
+        Results, in the order in which they are ready. Closing the generator cancels the tasks that have not started,
+        and on this machine ends those that have.
 
     Raises:
         ChildProcessError: A task killed its workers again and again.
@@ -71,6 +73,10 @@ def run(
                         f"{ALLOWED_DEATHS + 1} workers were killed at one task, perhaps for lack of memory (fewer "
                         "--workers need less). What is finished is kept: run the same command again"
                     ) from error
+        except (GeneratorExit, KeyboardInterrupt):
+            if not scheduler:
+                _kill_workers(client.cluster)
+            raise
         finally:
             client.cancel(futures, force=True)
 
@@ -114,6 +120,15 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
                 "address that it prints, like tcp://host:8786"
             ) from error
         yield client
+
+
+def _kill_workers(made: Any) -> None:
+    """Ends the processes of a cluster at once; asked to end, they would take seconds for what nobody wants any more."""
+    for nanny in made.workers.values():
+        nanny.close_gracefully()  # starts no other process in place of the one that ends
+        if nanny.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:

@@ -8,13 +8,14 @@ handler, and ends with the first one again.
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 STATUS = 128 + signal.SIGINT
 """What a shell reports of a process that the signal has ended."""
+
+_has_come = False
 
 error_output = 2
 """File descriptor of the error output, another one while `quiet_import` keeps back what is written to the usual one."""
@@ -35,30 +36,81 @@ def end_at_once(says: bool = True) -> None:
 
 def raise_interrupt() -> None:
     """From now on Ctrl-C raises KeyboardInterrupt, as usual. A handler of somebody else stays."""
-    _replace(signal.default_int_handler)
+    _replace(_raise)
+
+
+def has_come() -> bool:
+    """Whether Ctrl-C has raised KeyboardInterrupt; a library may have made another error of it."""
+    return _has_come
+
+
+@contextmanager
+def never_lost() -> Iterator[None]:
+    """Sends the signal once more where its exception came in a place in which Python ignores it, as in a finaliser."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+            return
+        import threading
+
+        # Not at once: Python is still in that place.
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
 def kept_from_children() -> Iterator[None]:
     """Lets processes that are started meanwhile never see Ctrl-C, which reaches every process of a terminal.
 
-    The signal stays blocked in them, also while they load. In this process it waits until the block is left.
-    """
-    from multiprocessing import resource_tracker  # Here, since few commands start processes.
+    The signal stays blocked in them, also while they load. In this process it waits until the block is left, so that
+    whoever ends the processes knows of all of them; a second one does not wait.
 
-    # The first process would start it, which unblocks the signal again.
-    resource_tracker.ensure_running()
+    Raises:
+        KeyboardInterrupt: when the block is left.
+    """
+    import threading  # Here, since few commands start processes, and this module is loaded first of all.
+    from multiprocessing import resource_tracker
+
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            _raise(number, frame)
+
+    resource_tracker.ensure_running()  # The first process would start it, which unblocks the signal again.
+    handler = signal.getsignal(signal.SIGINT)
+    if handler in (signal.default_int_handler, _raise) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, note)  # a thread in which it is not blocked hands the signal to this handler
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, handler)
+    if came:
+        _raise(came[0], None)
 
 
-def _replace(handler: object) -> None:
-    ours = (signal.default_int_handler, _end_with_line, _end)
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in ours:
-        signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
+def _replace(handler: Callable[[int, FrameType | None], object]) -> None:
+    ours = (signal.default_int_handler, _raise, _end_with_line, _end)
+    if signal.getsignal(signal.SIGINT) in ours:
+        with suppress(ValueError):  # not the main thread, which alone sees the signal
+            signal.signal(signal.SIGINT, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    global _has_come
+    _has_come = True
+    raise KeyboardInterrupt
 
 
 def _end_with_line(number: int, frame: FrameType | None) -> None:

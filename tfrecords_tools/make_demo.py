@@ -113,6 +113,10 @@ def _write_in_parallel(
         for future in concurrent.futures.as_completed(futures):
             future.result()
             progress.update()
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.kill()  # what it writes is made anew; waiting for it takes seconds
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
