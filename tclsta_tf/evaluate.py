@@ -50,4 +50,4 @@ def main(argv: Sequence[str]) -> None:
 if __name__ == "__main__":
     run_flags.define_run_flags()
     run_flags.define_member_flags()
-    cli.run(main)
+    cli.run(main, needs=("workdir",))

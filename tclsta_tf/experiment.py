@@ -61,4 +61,4 @@ def main(argv: Sequence[str]) -> None:
 if __name__ == "__main__":
     run_flags.define_run_flags()
     run_flags.define_member_flags()
-    cli.run(main, goes_on=True)
+    cli.run(main, needs=("data_dir", "workdir"), goes_on=True)

@@ -36,4 +36,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     run_flags.define_export_flags()
-    cli.run(main)
+    cli.run(main, needs=("workdir", "output_dir"))

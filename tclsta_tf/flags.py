@@ -29,8 +29,15 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     Args:
         values: where the flags are defined.
     """
-    flags.DEFINE_string("data_dir", None, "Folder of the records, made by tfrecords_tools.convert.", flag_values=values)
-    flags.DEFINE_string("workdir", None, "Folder of everything that the run makes.", flag_values=values)
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of the records, made by tfrecords_tools.convert. A workdir that is there already knows it.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "workdir", None, "Folder of everything that the run makes; made where it is missing.", flag_values=values
+    )
     flags.DEFINE_string(
         "leave_out_group",
         None,
@@ -211,7 +218,8 @@ def _name_flags(message: str, prefix: str, names: list[str]) -> str:
 def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
     help_texts = _attribute_help(type(defaults))
     for field in dataclasses.fields(defaults):
-        name, default, text = prefix + field.name, getattr(defaults, field.name), help_texts[field.name]
+        name, default = prefix + field.name, getattr(defaults, field.name)
+        text = _name_flags(help_texts[field.name], prefix, list(help_texts))
         kind = typing.get_args(field.type)[0] if isinstance(field.type, types.UnionType) else field.type  # int | None
         if "choices" in field.metadata:
             flags.DEFINE_enum(name, default, field.metadata["choices"], text, flag_values=values)
@@ -255,7 +263,7 @@ def _define_stages(stages: tuple[config.TrainConfig, ...], prefix: str, values: 
     help_texts = _attribute_help(config.TrainConfig)
     per_stage = "one value, or one per stage separated by commas"
     for field in dataclasses.fields(config.TrainConfig):
-        text = help_texts[field.name]
+        text = _name_flags(help_texts[field.name], prefix, list(help_texts))
         if "choices" in field.metadata:
             parser = flags.EnumParser(field.metadata["choices"])
             text = f"<{'|'.join(field.metadata['choices'])}>: {text}"

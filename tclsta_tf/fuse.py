@@ -40,8 +40,10 @@ _STRENGTH = flags.DEFINE_list(
 _MKL_NORM = flags.DEFINE_float("mkl_norm", _DEFAULTS.mkl_norm, "p of mkl: 1 prefers few kernels.", lower_bound=1.0)
 _MKL_COST = flags.DEFINE_float("mkl_cost", _DEFAULTS.mkl_cost, "C of the SVMs of mkl, > 0.")
 _LOGITS = flags.DEFINE_list("logits", [], "Streams whose files hold logits: static, motion or static,motion.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the fused scores and all figures.")
-_SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Of folds and draws.", lower_bound=0)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "Folder for the fused scores and figures; default: none is written."
+)
+_SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Seed of folds and draws.", lower_bound=0)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -86,4 +88,4 @@ def _numbers(flag: flags.FlagHolder) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("static", "motion"))

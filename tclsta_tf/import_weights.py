@@ -61,4 +61,4 @@ def _name_flags(message: str, source: str) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("from", "output"))

@@ -196,4 +196,4 @@ def _pictures(videos: Sequence[str | storage.AnyPath]) -> Sequence[storage.AnyPa
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("model",))

@@ -69,11 +69,12 @@ def _collect(kind: type) -> Any:
 def main(argv: Sequence[str]) -> None:
     """Serves until it is asked to end."""
     cli.reject_operands(argv)
-    folder, _ = exported.check(run_flags.require_folder(_MODEL.name))
+    run_flags.require(_MODEL.name)
     serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
     if not _WRITE_CONFIGS.value and importlib.util.find_spec("kserve") is None:
         raise app.UsageError("serving needs kserve: pip install 'tclsta-tf[serve]'")
     token = security.read_token(_TOKEN_FILE.value)
+    folder, _ = exported.check(run_flags.require_folder(_MODEL.name))
     with cli.loading(f"starting the server of {folder}"):
         from tclsta_tf.prediction import classifier
         from tclsta_tf.serving import deployment, served_signatures
@@ -107,4 +108,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("model",))

@@ -38,4 +38,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     run_flags.define_run_flags()
-    cli.run(main, goes_on=True)
+    cli.run(main, needs=("part", "data_dir", "workdir"), goes_on=True)

@@ -9,7 +9,7 @@ from tfrecords_tools import interruption
 
 # First of all, and until `cli` has come so far that it can answer itself.
 if interruption.starts_command(("tfrecords_tools", "tclsta_tf")):
-    interruption.end_at_once()
+    interruption.take_over()
 
 from tfrecords_tools import quiet_import  # noqa: E402
 

@@ -5,30 +5,35 @@ developers; `--traceback` shows it. What it says besides its result goes through
 """
 
 import contextlib
+import functools
 import io
+import itertools
 import os
 import re
+import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from tfrecords_tools import interruption, notes, suggestions
+from tfrecords_tools import help_text, interruption, notes, suggestions
 
 # Exit statuses, documented in BUILD.md.
 FAILURE = 1
 USAGE = 2
 INTERRUPTED = interruption.STATUS
+UNREAD = 141  # what a shell reports of a program that nobody reads any more, as in `... | head`
 
 _QUIET = flags.DEFINE_bool("quiet", False, "Print the result, warnings and errors only: no progress, no notes.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show the traceback of an error instead of one line (developers).")
 
 
-def run(main: Callable[[Sequence[str]], int | None], goes_on: bool = False) -> None:
+def run(main: Callable[[Sequence[str]], int | None], needs: Sequence[str] = (), goes_on: bool = False) -> None:
     """Parses the flags, runs `main` and turns its errors into one line and an exit status.
 
     Args:
         main: gets the operands (`argv` with the program's name first) and returns an exit status, None meaning 0.
+        needs: names of the flags that the command cannot start without, for --help.
         goes_on: whether the command, when it is interrupted and run again, goes on where it was.
 
     Raises:
@@ -37,7 +42,7 @@ def run(main: Callable[[Sequence[str]], int | None], goes_on: bool = False) -> N
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # in a log, results and errors shall stand in their order
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[_QUIET.name])  # --help shows it too
-    app.run(_reporting(main, goes_on), flags_parser=_parse_flags)
+    app.run(_reporting(main, goes_on), flags_parser=functools.partial(_parse_flags, needs))
 
 
 def reject_operands(argv: Sequence[str]) -> None:
@@ -79,13 +84,18 @@ def complain(error: object) -> None:
     print(f"error: {line}", file=sys.stderr)
 
 
-def _parse_flags(argv: Sequence[str]) -> list[str]:
+def _parse_flags(needs: Sequence[str], argv: Sequence[str]) -> list[str]:
     app.define_help_flags()
     try:
+        if help_text.ASKS.intersection(itertools.takewhile(lambda word: word != "--", argv[1:])):
+            print(help_text.compose(needs), end="", flush=True)
+            raise SystemExit(0)
         return flags.FLAGS(argv)
-    except SystemExit:  # absl ends --help with status 1; asking for help is no failure
+    except SystemExit:  # absl ends --helpfull with status 1; asking for help is no failure
         raise SystemExit(0) from None
     except (flags.Error, OSError, UnicodeError) as error:
+        if _is_unread(error):
+            raise SystemExit(UNREAD) from None
         complain(_in_our_words(error))
         raise SystemExit(USAGE) from None
 
@@ -124,6 +134,8 @@ def _reporting(main: Callable[[Sequence[str]], int | None], goes_on: bool) -> Ca
         except Exception as error:
             if interruption.has_come():
                 raise SystemExit(_interrupted(goes_on)) from None
+            if _is_unread(error):
+                raise SystemExit(UNREAD) from None
             status = getattr(error, "exit_status", FAILURE)  # of an end that a script may want to tell from a failure
             if _TRACEBACK.value or not (status != FAILURE or _is_about_input(error)):
                 raise
@@ -140,6 +152,18 @@ def _interrupted(goes_on: bool) -> int:
     complain("interrupted" + ("; run the same command again to go on" if goes_on else ""))
     logging.get_absl_handler().setLevel("CRITICAL")  # libraries complain of what was broken off in their midst
     return INTERRUPTED
+
+
+def _is_unread(error: Exception) -> bool:
+    """Whether it says that whoever read the standard output has stopped, which is no failure of the command."""
+    if not isinstance(error, BrokenPipeError) or not isinstance(sys.stdout, io.TextIOWrapper):
+        return False
+    asked = select.poll()
+    asked.register(sys.stdout, 0)
+    if not any(events & select.POLLERR for _, events in asked.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
+    return True
 
 
 def _is_about_input(error: Exception) -> bool:

@@ -62,4 +62,4 @@ def convert(settings: config.ConvertConfig) -> None:
 
 if __name__ == "__main__":
     flags.define_convert_flags()
-    cli.run(main, goes_on=True)
+    cli.run(main, needs=("dataset", "videos_dir", "output_dir"), goes_on=True)

@@ -15,6 +15,7 @@ from types import FrameType
 STATUS = 128 + signal.SIGINT
 """What a shell reports of a process that the signal has ended."""
 
+_takes_part = False
 _has_come = False
 
 error_output = 2
@@ -27,6 +28,13 @@ def starts_command(packages: tuple[str, ...]) -> bool:
         return False
     line = sys.orig_argv
     return any(word == "-m" and name.partition(".")[0] in packages for word, name in zip(line, line[1:], strict=False))
+
+
+def take_over() -> None:
+    """Begins to answer Ctrl-C, in the process of a command; elsewhere the functions below leave it alone."""
+    global _takes_part
+    _takes_part = True
+    end_at_once()
 
 
 def end_at_once(says: bool = True) -> None:
@@ -102,7 +110,7 @@ def kept_from_children() -> Iterator[None]:
 
 def _replace(handler: Callable[[int, FrameType | None], object]) -> None:
     ours = (signal.default_int_handler, _raise, _end_with_line, _end)
-    if signal.getsignal(signal.SIGINT) in ours:
+    if _takes_part and signal.getsignal(signal.SIGINT) in ours:
         with suppress(ValueError):  # not the main thread, which alone sees the signal
             signal.signal(signal.SIGINT, handler)
 

@@ -141,4 +141,4 @@ def _field_help() -> dict[str, str]:
 
 if __name__ == "__main__":
     define_flags()
-    cli.run(main, goes_on=True)
+    cli.run(main, needs=("output_dir",), goes_on=True)

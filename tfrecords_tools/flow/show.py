@@ -29,7 +29,12 @@ _PERCENTILE = 99.0  # of the speeds; a scale to the single fastest vector would 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the command's flags."""
-    flags.DEFINE_string("output", None, "A .png picture, or a .mp4 or .avi video.", flag_values=values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "A .png picture, or a .mp4 or .avi video; default: VIDEO_flow.png here.",
+        flag_values=values,
+    )
     flags.DEFINE_enum("flow", "tvl1", methods.METHODS, "Method of optical flow.", flag_values=values)
     flags.DEFINE_string(
         "resize",
