@@ -6,11 +6,11 @@ The first run is the one that the others are compared with, video by video: an i
 difference that chance does not explain. A run may be a single one or an experiment over splits and seeds.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import app, flags
 
-from tclsta_tf.recipes import compare
 from tfrecords_tools import cli, storage
 
 _ROWS = flags.DEFINE_list("rows", [], "Variants to compare, as the tables name them; all that the runs share if empty.")
@@ -21,6 +21,11 @@ def main(argv: Sequence[str]) -> None:
     """Prints the tables."""
     if len(argv) < 3:
         raise app.UsageError("name two working folders or more, like `python -m tclsta_tf.compare run1 run2`")
+    for operand in argv[1:]:
+        if isinstance(folder := storage.path(operand), pathlib.Path) and not folder.is_dir():
+            raise ValueError(f"{operand} must be the folder of a finished run, and is no folder")
+    with cli.loading(f"comparing {len(argv) - 1} runs"):
+        from tclsta_tf.recipes import compare
     found = compare.compare([storage.path(operand) for operand in argv[1:]], _ROWS.value)
     printed = {"text": "to_text", "markdown": "to_markdown", "csv": "to_csv"}[_FORMAT.value]
     print("\n".join(getattr(table, printed)() for table in found), end="")

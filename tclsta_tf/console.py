@@ -6,8 +6,11 @@ pyproject.toml gives each of them its function here.
 import functools
 import runpy
 
+from tfrecords_tools import interruption
+
 
 def _run(module: str) -> None:
+    interruption.take_over()
     # As `python -m` does it, because absl takes the text of --help and the flags that it lists from `__main__`.
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

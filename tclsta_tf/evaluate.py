@@ -16,21 +16,24 @@ from absl import flags
 
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import protocol, report
-from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import distribution
 from tfrecords_tools import cli
 
-_REPORT = flags.DEFINE_string("report", run_lib.REPORT, "Name of the report's folder in the working folder.")
+_REPORT = flags.DEFINE_string("report", config.REPORT, "Name of the report's folder in the working folder.")
 
 
 def main(argv: Sequence[str]) -> None:
     """Evaluates the run and prints its tables."""
     cli.reject_operands(argv)
     members_flags = run_flags.member_arguments()
-    if "/" in _REPORT.value or _REPORT.value in ("", ".", "..", *run_lib.FOLDERS, *config.PARTS):
+    if "/" in _REPORT.value or _REPORT.value in ("", ".", "..", *config.FOLDERS, *config.PARTS):
         raise flags.Error(f"--report must be a name of its own, like ten_crops. Received: --report={_REPORT.value}")
-    run = run_lib.Run(**run_flags.run_arguments(), report=_REPORT.value)
+    run_flags.require_folder("workdir")
+    arguments = run_flags.run_arguments()
+    with cli.loading(f"evaluating {arguments['workdir']}"):
+        from tclsta_tf.recipes import protocol, report
+        from tclsta_tf.recipes import run as run_lib
+        from tclsta_tf.training import distribution
+    run = run_lib.Run(**arguments, report=_REPORT.value)
     distribution.prepare_devices(run.config.device.logical_cpus)
     if not run.has_test_part:
         raise ValueError(
@@ -47,4 +50,4 @@ def main(argv: Sequence[str]) -> None:
 if __name__ == "__main__":
     run_flags.define_run_flags()
     run_flags.define_member_flags()
-    cli.run(main)
+    cli.run(main, needs=("workdir",))

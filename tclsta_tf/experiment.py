@@ -23,10 +23,6 @@ from absl import flags
 
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import export as export_lib
-from tclsta_tf.recipes import fusion, protocol, report, speed, steps
-from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import distribution
 from tfrecords_tools import cli
 
 _ABLATION = flags.DEFINE_bool("ablation", False, "Make Tables VI to IX: every attention variant, and the speeds.")
@@ -38,26 +34,20 @@ def main(argv: Sequence[str]) -> None:
     """Runs all steps that are not finished."""
     cli.reject_operands(argv)
     members_flags = run_flags.member_arguments()
-    run = run_lib.Run(**run_flags.run_arguments())
-    distribution.prepare_devices(run.config.device.logical_cpus)
     variants = list(config.ATTENTION_VARIANTS) if _ABLATION.value else _VARIANTS.value
     for variant in variants:
         if variant not in config.ATTENTION_VARIANTS:
             raise ValueError(f"--variants must name {', '.join(config.ATTENTION_VARIANTS)}. Received: {variant!r}")
+    arguments = run_flags.run_arguments()
+    with cli.loading(f"experiment in {arguments['workdir']}"):
+        from tclsta_tf.recipes import experiment, protocol
+        from tclsta_tf.recipes import run as run_lib
+        from tclsta_tf.training import distribution
+    run = run_lib.Run(**arguments)
+    distribution.prepare_devices(run.config.device.logical_cpus)
     members = protocol.make_members(run, **members_flags) or protocol.load(run)
     if members is None:
-        refit = run.refit() if _REFIT.value else None  # what it cannot do shows before anything is trained
-        steps.run_steps(run, _steps(run, variants))
-        exported = export_lib.export(run, run.workdir / "export", keep_equal=True)
-        if run.has_test_part:
-            _print_tables(run)
-        print(f"model:  {exported}")
-        if refit:
-            print(f"== {refit.workdir}", flush=True)
-            steps.run_steps(refit, steps.training_steps(refit, []))
-            fusion.adopt(run, refit)
-            exported = export_lib.export(refit, refit.workdir / "export", keep_equal=True)
-            print(f"model trained on all videos:  {exported}")
+        experiment.run_single(run, variants, _ABLATION.value, _REFIT.value, show=print)
         return
     if _REFIT.value:
         first = next(iter(members.runs.values())).workdir
@@ -65,30 +55,10 @@ def main(argv: Sequence[str]) -> None:
             f"--refit takes one run, and {run.workdir} is an experiment over several. Leave --splits, --seeds and "
             f"--leave_one_group_out away and give the folder of one of them: --workdir={first}"
         )
-    if not run.has_test_part:
-        raise ValueError("--train_on=all leaves nothing to compare splits, seeds or groups on: give one run")
-    protocol.save(run, members)
-    for member in members.runs.values():
-        print(f"== {member.workdir}", flush=True)
-        steps.run_steps(member, _steps(member, variants))
-    report.report_members(run, members)
-    _print_tables(run)
-
-
-def _steps(run: run_lib.Run, variants: Sequence[str]) -> list[steps.Step]:
-    if not run.has_test_part:
-        return [*steps.training_steps(run, variants), steps.Step("fusion", lambda: fusion.learn_fusion(run))]
-    last = [steps.Step("evaluate", lambda: report.evaluate_and_report(run, keep_equal=True))]
-    if _ABLATION.value:
-        last.insert(0, steps.Step("speed", lambda: speed.measure_speed(run)))
-    return [*steps.training_steps(run, variants), *last]
-
-
-def _print_tables(run: run_lib.Run) -> None:
-    print(f"\n{report.read_tables(run, _ABLATION.value)}\n\nreport: {run.report_dir / 'index.html'}")
+    experiment.run_members(run, members, variants, _ABLATION.value, show=print)
 
 
 if __name__ == "__main__":
     run_flags.define_run_flags()
     run_flags.define_member_flags()
-    cli.run(main)
+    cli.run(main, needs=("data_dir", "workdir"), goes_on=True)

@@ -13,9 +13,6 @@ from collections.abc import Sequence
 from absl import flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import export as export_lib
-from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import distribution
 from tfrecords_tools import cli, storage
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a trained and evaluated run.")
@@ -26,12 +23,17 @@ def main(argv: Sequence[str]) -> None:
     """Exports the run."""
     cli.reject_operands(argv)
     output_dir = storage.path(run_flags.require(_OUTPUT_DIR.name))
-    run = run_lib.Run(**run_flags.arguments_of(run_flags.require(_WORKDIR.name)))
+    arguments = run_flags.arguments_of(str(run_flags.require_folder(_WORKDIR.name)))
     settings = run_flags.export_config_from_flags()
+    with cli.loading(f"exporting {arguments['workdir']}"):
+        from tclsta_tf.recipes import export as export_lib
+        from tclsta_tf.recipes import run as run_lib
+        from tclsta_tf.training import distribution
+    run = run_lib.Run(**arguments)
     distribution.prepare_devices(run.config.device.logical_cpus)
     print(f"model: {export_lib.export(run, output_dir, settings)}")
 
 
 if __name__ == "__main__":
     run_flags.define_export_flags()
-    cli.run(main)
+    cli.run(main, needs=("workdir", "output_dir"))

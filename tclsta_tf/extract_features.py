@@ -9,16 +9,19 @@ from collections.abc import Sequence
 
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import evaluate, extract
-from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.training import distribution
 from tfrecords_tools import cli
 
 
 def main(argv: Sequence[str]) -> None:
     """Extracts the features of both streams."""
     cli.reject_operands(argv)
-    run = run_lib.Run(**run_flags.run_arguments())
+    run_flags.require_folder("workdir")
+    arguments = run_flags.run_arguments()
+    with cli.loading(f"extracting the features of both streams in {arguments['workdir']}"):
+        from tclsta_tf.recipes import evaluate, extract
+        from tclsta_tf.recipes import run as run_lib
+        from tclsta_tf.training import distribution
+    run = run_lib.Run(**arguments)
     distribution.prepare_devices(run.config.device.logical_cpus)
     if run.has_test_part:
         with run_lib.open_test_part():  # nothing is chosen here
@@ -33,4 +36,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     run_flags.define_run_flags()
-    cli.run(main)
+    cli.run(main, needs=("workdir",), goes_on=True)

@@ -7,6 +7,7 @@ value, or one for each stage of the training: `--static_steps=15000,30000,10000`
 
 import dataclasses
 import inspect
+import pathlib
 import re
 import types
 import typing
@@ -28,8 +29,15 @@ def define_run_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     Args:
         values: where the flags are defined.
     """
-    flags.DEFINE_string("data_dir", None, "Folder of the records, made by tfrecords_tools.convert.", flag_values=values)
-    flags.DEFINE_string("workdir", None, "Folder of everything that the run makes.", flag_values=values)
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of the records, made by tfrecords_tools.convert. A workdir that is there already knows it.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "workdir", None, "Folder of everything that the run makes; made where it is missing.", flag_values=values
+    )
     flags.DEFINE_string(
         "leave_out_group",
         None,
@@ -112,6 +120,8 @@ def run_arguments(values: flags.FlagValues = flags.FLAGS, needs_data: bool = Tru
     """
     _apply_left_out_group(values)
     names = _inherit(values, storage.path(require("workdir", values)))
+    if values["data_dir"].present and values["data_dir"].value:
+        require_folder("data_dir", values)  # TensorFlow has not been loaded yet: said now, it is said at once
     if values["data_dir"].value:
         # Saved for later commands, which may be run from another folder.
         values["data_dir"].value = str(storage.path(values["data_dir"].value).absolute())
@@ -165,6 +175,20 @@ def require(name: str, values: flags.FlagValues = flags.FLAGS) -> str:
     return value
 
 
+def require_folder(name: str, values: flags.FlagValues = flags.FLAGS) -> storage.AnyPath:
+    """The value of a flag that must name a folder. One on remote storage is looked at when it is used.
+
+    Raises:
+        flags.Error: the flag was not given.
+        ValueError: there is no such folder.
+    """
+    folder = storage.path(require(name, values))
+    if isinstance(folder, pathlib.Path) and not folder.is_dir():
+        reason = "is no folder" if folder.exists() else "does not exist"
+        raise ValueError(f"--{name} must be a folder. Received: --{name}={folder}, which {reason}")
+    return folder
+
+
 def _inherit(values: flags.FlagValues, workdir: storage.AnyPath) -> list[str]:
     """Fills flags that were not given from the flags.cfg that a part of `workdir` saved last; returns their names."""
     before = flags.FlagValues()
@@ -194,7 +218,8 @@ def _name_flags(message: str, prefix: str, names: list[str]) -> str:
 def _define_group(defaults: Any, prefix: str, values: flags.FlagValues) -> None:
     help_texts = _attribute_help(type(defaults))
     for field in dataclasses.fields(defaults):
-        name, default, text = prefix + field.name, getattr(defaults, field.name), help_texts[field.name]
+        name, default = prefix + field.name, getattr(defaults, field.name)
+        text = _name_flags(help_texts[field.name], prefix, list(help_texts))
         kind = typing.get_args(field.type)[0] if isinstance(field.type, types.UnionType) else field.type  # int | None
         if "choices" in field.metadata:
             flags.DEFINE_enum(name, default, field.metadata["choices"], text, flag_values=values)
@@ -238,7 +263,7 @@ def _define_stages(stages: tuple[config.TrainConfig, ...], prefix: str, values: 
     help_texts = _attribute_help(config.TrainConfig)
     per_stage = "one value, or one per stage separated by commas"
     for field in dataclasses.fields(config.TrainConfig):
-        text = help_texts[field.name]
+        text = _name_flags(help_texts[field.name], prefix, list(help_texts))
         if "choices" in field.metadata:
             parser = flags.EnumParser(field.metadata["choices"])
             text = f"<{'|'.join(field.metadata['choices'])}>: {text}"

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from tclsta_tf.recipes import fuse_scores
+from tclsta_tf.recipes import fuse_settings
 from tfrecords_tools import cli, storage
 
-_DEFAULTS = fuse_scores.FuseSettings()
+_DEFAULTS = fuse_settings.FuseSettings()
 _STATIC = flags.DEFINE_string("static", None, "Scores of the static stream: FILE.csv, FILE.npz or FILE.npz:ROW.")
 _MOTION = flags.DEFINE_string("motion", None, "Scores of the motion stream for the same videos.")
 _FIT_STATIC = flags.DEFINE_string("fit_static", None, "Scores of the static stream that weights are learned on.")
@@ -40,8 +40,10 @@ _STRENGTH = flags.DEFINE_list(
 _MKL_NORM = flags.DEFINE_float("mkl_norm", _DEFAULTS.mkl_norm, "p of mkl: 1 prefers few kernels.", lower_bound=1.0)
 _MKL_COST = flags.DEFINE_float("mkl_cost", _DEFAULTS.mkl_cost, "C of the SVMs of mkl, > 0.")
 _LOGITS = flags.DEFINE_list("logits", [], "Streams whose files hold logits: static, motion or static,motion.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the fused scores and all figures.")
-_SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Of folds and draws.", lower_bound=0)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "Folder for the fused scores and figures; default: none is written."
+)
+_SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Seed of folds and draws.", lower_bound=0)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -54,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
         raise app.UsageError("--fit_static and --fit_motion belong together: give both or none")
     if not set(_LOGITS.value) <= {"static", "motion"}:
         raise app.UsageError(f"--logits takes static, motion or static,motion, not {','.join(_LOGITS.value)}")
-    settings = fuse_scores.FuseSettings(
+    settings = fuse_settings.FuseSettings(
         methods=tuple(_METHODS.value),
         trade_offs=_numbers(_LAMBDA),
         floors=_numbers(_FLOOR),
@@ -63,6 +65,8 @@ def main(argv: Sequence[str]) -> None:
         mkl_cost=_MKL_COST.value,
         seed=_SEED.value,
     )
+    with cli.loading():  # a second, not of TensorFlow: nothing to tell
+        from tclsta_tf.recipes import fuse_scores
     print(
         fuse_scores.fuse_files(
             _STATIC.value,
@@ -84,4 +88,4 @@ def _numbers(flag: flags.FlagHolder) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("static", "motion"))

@@ -6,13 +6,13 @@ python -m tclsta_tf.train --backbone=resnet50v15 --motion_backbone_weights=flow.
 Whether it is one for frames or for flow shows in its first convolution. PyTorch is needed here only, not for training.
 """
 
+import pathlib
 import re
 from collections.abc import Sequence
 
 from absl import flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import import_weights as import_lib
 from tfrecords_tools import cli, storage
 
 _FROM = flags.DEFINE_string("from", None, "PyTorch checkpoint: a state dict, or a dict with one as 'state_dict'.")
@@ -39,6 +39,10 @@ def main(argv: Sequence[str]) -> None:
     source, output = (run_flags.require(flag.name) for flag in (_FROM, _OUTPUT))
     if not output.endswith(".weights.h5"):
         raise flags.Error(f"--output must end in .weights.h5. Received: --output={output}")
+    if isinstance(file := storage.path(source), pathlib.Path) and not file.is_file():
+        raise ValueError(f"--from must be an existing file. Received: --from={source}")
+    with cli.loading(f"importing {source}"):
+        from tclsta_tf.recipes import import_weights as import_lib
     try:
         summary = import_lib.import_weights(
             storage.path(source), _BACKBONE.value, storage.path(output), _FLOW_MEAN.value, _FLOW_DEVIATION.value
@@ -57,4 +61,4 @@ def _name_flags(message: str, source: str) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("from", "output"))

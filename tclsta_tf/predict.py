@@ -16,18 +16,26 @@ flow of all frames and one run of the model a step, where the answer alone takes
 the end of every step, for the last --window seconds, until Ctrl-C or --seconds, and then with the mean of all answers.
 """
 
+from __future__ import annotations
+
 import contextlib
+import os
 import sys
+import typing
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from absl import app, flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.prediction import camera, classifier, live, output, overlay, progress, sources, windows
-from tclsta_tf.recipes import strip
+from tclsta_tf.prediction import camera, exported, picture_files, progress, sources, windows
 from tfrecords_tools import cli, storage, video
 from tfrecords_tools.datasets import disk
+
+if typing.TYPE_CHECKING:
+    # What loads TensorFlow is imported where it is used: --help and errors shall not wait for it.
+    from tclsta_tf.prediction import classifier, output
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model, e.g. run/export/1.")
 _JSON = flags.DEFINE_bool("json", False, "One JSON object a line instead of text.")
@@ -52,7 +60,7 @@ _PROGRESS = flags.DEFINE_bool("progress", None, "Progress on the error output. (
 
 def main(argv: Sequence[str]) -> int:
     """Classifies every operand; returns 1 where a video could not be read."""
-    folder = storage.path(run_flags.require(_MODEL.name))
+    folder, _ = exported.check(run_flags.require_folder(_MODEL.name))
     if _JSON.value and _CSV.value:
         raise app.UsageError("--json and --csv exclude each other")
     for flag in (_WINDOW, _STEP):
@@ -65,7 +73,11 @@ def main(argv: Sequence[str]) -> int:
     found = sources.find(argv[1:], lambda path: disk.is_video(path, frame_folders=False))
     if not argv[1:]:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
+    if not any(map(_may_exist, found.videos)):
+        return _report_missing(found)
     pictures = _pictures(found.videos)
+    with _loading(f"classifying {len(found.videos)} video(s) with {folder}"):
+        from tclsta_tf.prediction import classifier
     model = classifier.Classifier(folder)
     failed = 0
     lines = _lines(model)
@@ -81,9 +93,7 @@ def main(argv: Sequence[str]) -> int:
                 failed += 1
                 _report(error, bars)
             bars.end_video()
-    if failed:
-        print(f"{failed} of {len(found.videos) + len(found.errors)} videos could not be read", file=sys.stderr)
-    return 1 if failed else 0
+    return _count_failed(failed, found)
 
 
 def _classify(
@@ -104,6 +114,9 @@ def _classify(
             answers.flush()
         if picture is None:
             return
+        from tclsta_tf.prediction import overlay
+        from tclsta_tf.recipes import strip
+
         if picture.suffix in video.CODECS:
             crop = model.card["crop_size"]
             overlay.write_overlay(prediction, model.settings, crop, picture, file, bars.within)
@@ -114,6 +127,8 @@ def _classify(
 def _watch(folder: storage.AnyPath) -> int:
     window, step = _WINDOW.value, _STEP.value
     with camera.opened(_CAMERA.value, behind=window) as source:
+        with _loading(f"watching {source.name} with {folder}"):
+            from tclsta_tf.prediction import classifier, live
         model = classifier.Classifier(folder)
         lines = _lines(model)
         with _answers() as answers:
@@ -123,6 +138,8 @@ def _watch(folder: storage.AnyPath) -> int:
 
 
 def _lines(model: classifier.Classifier) -> output.Writer:
+    from tclsta_tf.prediction import output
+
     return output.Writer("json" if _JSON.value else "csv" if _CSV.value else "text", model.labels, _TOP.value)
 
 
@@ -137,7 +154,35 @@ def _answers() -> Iterator[TextIO]:
 
 def _report(error: object, bars: progress.Bars) -> None:
     with bars.aside():
-        print(f"error: {error}", file=sys.stderr)
+        cli.complain(error)
+
+
+def _report_missing(found: sources.Found) -> int:
+    """Says of videos that are all missing what is wrong with them; no model is needed for that."""
+    for line in found.errors:
+        cli.complain(line)
+    for path in found.videos:
+        try:
+            video.read_video(typing.cast(Path, path))
+        except video.VideoError as error:
+            cli.complain(error)
+    return _count_failed(len(found.videos) + len(found.errors), found)
+
+
+def _count_failed(failed: int, found: sources.Found) -> int:
+    if failed:
+        print(f"{failed} of {len(found.videos) + len(found.errors)} videos could not be read", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _may_exist(path: str | storage.AnyPath) -> bool:
+    """Whether a video may be there: whether one on remote storage is, opening it tells."""
+    return not isinstance(path, Path) or os.path.exists(path)
+
+
+def _loading(begins: str) -> contextlib.AbstractContextManager[None]:
+    """Loads TensorFlow with a note for people, and with none for programs."""
+    return cli.loading("" if _JSON.value or _CSV.value else begins)
 
 
 def _pictures(videos: Sequence[str | storage.AnyPath]) -> Sequence[storage.AnyPath | None]:
@@ -145,10 +190,10 @@ def _pictures(videos: Sequence[str | storage.AnyPath]) -> Sequence[storage.AnyPa
     if not _OVERLAY.value:
         return [None] * len(videos)
     try:
-        return overlay.targets(_OVERLAY.value, videos)
+        return picture_files.targets(_OVERLAY.value, videos)
     except ValueError as error:
         raise app.UsageError(f"--overlay {error}") from None
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("model",))

@@ -20,9 +20,9 @@ from typing import Any
 from absl import app, flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.prediction import classifier
+from tclsta_tf.prediction import exported
 from tclsta_tf.prediction import limits as video_limits
-from tclsta_tf.serving import deployment, security, served_signatures, settings
+from tclsta_tf.serving import security, settings
 from tfrecords_tools import cli, storage
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model, e.g. run/export/1.")
@@ -69,11 +69,19 @@ def _collect(kind: type) -> Any:
 def main(argv: Sequence[str]) -> None:
     """Serves until it is asked to end."""
     cli.reject_operands(argv)
-    folder = storage.path(run_flags.require(_MODEL.name))
+    run_flags.require(_MODEL.name)
     serving, limits = _collect(settings.ServerSettings), _collect(settings.Limits)
     if not _WRITE_CONFIGS.value and importlib.util.find_spec("kserve") is None:
         raise app.UsageError("serving needs kserve: pip install 'tclsta-tf[serve]'")
     token = security.read_token(_TOKEN_FILE.value)
+    folder, _ = exported.check(run_flags.require_folder(_MODEL.name))
+    with cli.loading(f"starting the server of {folder}"):
+        from tclsta_tf.prediction import classifier
+        from tclsta_tf.serving import deployment, served_signatures
+        from tfrecords_tools.flow import compile
+
+        if not _WRITE_CONFIGS.value:
+            from tclsta_tf.serving import server as server_lib  # loads kserve
     model = classifier.Classifier(folder)
     signatures = served_signatures.of_model(model)
     if _WRITE_CONFIGS.value:
@@ -81,8 +89,6 @@ def main(argv: Sequence[str]) -> None:
         for file in deployment.write(target, signatures, serving.name, serving.max_batch, serving.batch_wait_ms):
             print(file)
         return
-    from tclsta_tf.serving import server as server_lib  # loads kserve
-
     if token is None and not serving.is_loopback:
         address = f"{serving.host}:{serving.port}"
         server_lib.warn(f"everyone who reaches {address} can use this server: give it a --token_file")
@@ -96,9 +102,10 @@ def main(argv: Sequence[str]) -> None:
         limits,
         token,
     )
+    compile.start_xla_quietly()  # by which the model computes optical flow
     served.warm()
     served.run(lambda address: print(f"serving {serving.name} at {address}", flush=True))
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, needs=("model",))

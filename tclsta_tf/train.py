@@ -13,9 +13,6 @@ from absl import flags
 
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import run as run_lib
-from tclsta_tf.recipes import train_collaborative, train_stream
-from tclsta_tf.training import distribution
 from tfrecords_tools import cli
 
 _PART = flags.DEFINE_enum("part", None, config.PARTS, "What to train: static, motion or collaborative.")
@@ -25,7 +22,12 @@ def main(argv: Sequence[str]) -> None:
     """Trains `--part`."""
     cli.reject_operands(argv)
     part = run_flags.require(_PART.name)
-    run = run_lib.Run(**run_flags.run_arguments())
+    arguments = run_flags.run_arguments()
+    with cli.loading(f"training {part} in {arguments['workdir']}"):
+        from tclsta_tf.recipes import run as run_lib
+        from tclsta_tf.recipes import train_collaborative, train_stream
+        from tclsta_tf.training import distribution
+    run = run_lib.Run(**arguments)
     distribution.prepare_devices(run.config.device.logical_cpus)
     if part in config.STREAMS:
         train_stream.train_stream(run, part)
@@ -36,4 +38,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     run_flags.define_run_flags()
-    cli.run(main)
+    cli.run(main, needs=("part", "data_dir", "workdir"), goes_on=True)

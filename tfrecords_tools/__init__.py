@@ -5,7 +5,13 @@ The package stands on its own (it never imports `tclsta_tf`), so that records ca
 
 import os
 
-from tfrecords_tools import quiet_import
+from tfrecords_tools import interruption
+
+# First of all, and until `cli` has come so far that it can answer itself.
+if interruption.starts_command(("tfrecords_tools", "tclsta_tf")):
+    interruption.take_over()
+
+from tfrecords_tools import quiet_import  # noqa: E402
 
 # Read by the libraries when they load. Without these TensorFlow reports on its build in lines that begin with E (its
 # GPU wheels on plugins registered twice), and FFmpeg comments on every odd packet of a video that decodes well. What

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import cv2
 
+from tfrecords_tools import interruption
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -45,7 +47,8 @@ def run(
         announce: Is told the address of the dashboard, which needs bokeh where the scheduler runs.
 
     Yields:
-        Results, in the order in which they are ready. Closing the generator cancels the tasks that have not started.
+        Results, in the order in which they are ready. Closing the generator cancels the tasks that have not started,
+        and on this machine ends those that have.
 
     Raises:
         ChildProcessError: A task killed its workers again and again.
@@ -70,6 +73,10 @@ def run(
                         f"{ALLOWED_DEATHS + 1} workers were killed at one task, perhaps for lack of memory (fewer "
                         "--workers need less). What is finished is kept: run the same command again"
                     ) from error
+        except (GeneratorExit, KeyboardInterrupt):
+            if not scheduler:
+                _kill_workers(client.cluster)
+            raise
         finally:
             client.cancel(futures, force=True)
 
@@ -94,16 +101,17 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
         if scheduler:
             address: Any = scheduler
         else:
-            address = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=None,
-                    dashboard_address="127.0.0.1:0",
-                    host="127.0.0.1",
-                    silence_logs=logging.CRITICAL,
+            with interruption.kept_from_children():  # this process alone reports Ctrl-C, and ends the workers
+                address = stack.enter_context(
+                    distributed.LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        memory_limit=None,
+                        dashboard_address="127.0.0.1:0",
+                        host="127.0.0.1",
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            )
         try:
             client = stack.enter_context(distributed.Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False))
         except (OSError, ValueError) as error:
@@ -111,21 +119,16 @@ def _client(workers: int, scheduler: str) -> Iterator[Any]:
                 f"`scheduler` {scheduler} does not answer ({error}). Start it with `dask scheduler`, and give the "
                 "address that it prints, like tcp://host:8786"
             ) from error
-        if not scheduler:
-            client.register_plugin(_make_plugin())
         yield client
 
 
-def _make_plugin() -> Any:
-    import distributed
-
-    class IgnoreInterrupts(distributed.WorkerPlugin):
-        """Ctrl-C reaches every process of a terminal: the parent alone reports it, and ends the workers."""
-
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    return IgnoreInterrupts()
+def _kill_workers(made: Any) -> None:
+    """Ends the processes of a cluster at once; asked to end, they would take seconds for what nobody wants any more."""
+    for nanny in made.workers.values():
+        nanny.close_gracefully()  # starts no other process in place of the one that ends
+        if nanny.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import tqdm
 
-from tfrecords_tools import cluster, config, extraction, manifest, shards, storage, video
+from tfrecords_tools import cluster, config, extraction, manifest, notes, shards, storage, video
 from tfrecords_tools.datasets import listing
 from tfrecords_tools.flow import methods
 
@@ -118,7 +117,7 @@ def convert(
     # `initial` keeps what was finished before out of the rate and the time that is left.
     before = sum(_count(result) for result in results)
     work = cluster.run(shards.write, to_do, workers, scheduler=scheduler, announce=announce)
-    with tqdm.tqdm(total=len(videos.videos), initial=before, unit="video", disable=None) as progress:
+    with notes.bar(total=len(videos.videos), initial=before, unit="video") as progress:
         pairs = 0
         # Closed at once when this loop is left, so that an interrupted run starts no further shards.
         with contextlib.closing(work) as written:

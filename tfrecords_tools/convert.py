@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from absl import flags as flags_lib
 
-from tfrecords_tools import cli, config, datasets, flags, storage
+from tfrecords_tools import cli, config, datasets, flags, notes, storage
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,8 +20,8 @@ def main(argv: Sequence[str]) -> None:
     output_dir = storage.path(settings.output_dir)  # Tells what is wrong with it before the work of listing videos.
     if flags_lib.FLAGS.dry_run:
         videos = datasets.list_videos(settings.listing)
-        from tfrecords_tools import estimation
-
+        with cli.loading(f"converting a few of {len(videos.videos)} videos to estimate the rest"):
+            from tfrecords_tools import estimation
         print(estimation.estimate(videos, output_dir, settings.record, settings.workers))
         return
     convert(settings)
@@ -38,10 +38,8 @@ def convert(settings: config.ConvertConfig) -> None:
             `settings.max_bad_videos` are in quarantine.
     """
     videos = datasets.list_videos(settings.listing)
-
-    # Loads TensorFlow, which takes longer than to find out that the input is not there.
-    from tfrecords_tools import conversion
-
+    with cli.loading(f"converting {len(videos.videos)} videos to {settings.output_dir}"):
+        from tfrecords_tools import conversion
     summary = conversion.convert(
         videos,
         settings.output_dir,
@@ -51,7 +49,7 @@ def convert(settings: config.ConvertConfig) -> None:
         seed=settings.listing.seed,
         scheduler=settings.scheduler,
         extracted=settings.extraction,
-        announce=print,
+        announce=notes.say,
     )
     print(summary)
     if len(summary.bad_videos) > settings.max_bad_videos:
@@ -64,4 +62,4 @@ def convert(settings: config.ConvertConfig) -> None:
 
 if __name__ == "__main__":
     flags.define_convert_flags()
-    cli.run(main)
+    cli.run(main, needs=("dataset", "videos_dir", "output_dir"), goes_on=True)

@@ -1,6 +1,6 @@
 r"""Takes frames and flow that other tools have extracted into TFRecords, without computing or compressing them anew.
 
-    python -m tfrecords_tools.import_frames --layout=tsn --dataset=ucf101 --splits_dir=LISTS --frames_dir=FRAMES \\
+    python -m tfrecords_tools.import_frames --layout=tsn --dataset=ucf101 --splits_dir=LISTS --frames_dir=FRAMES \
       --output_dir=RECORDS
 
 reads FRAMES/<class>/<video>/img_00001.jpg, flow_x_00001.jpg, flow_y_00001.jpg and so on, and writes what `convert`
@@ -20,4 +20,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.define_import_flags()
-    cli.run(main)
+    cli.run(main, needs=("layout", "dataset", "frames_dir", "output_dir"), goes_on=True)

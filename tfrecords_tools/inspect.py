@@ -26,8 +26,9 @@ def main(argv: Sequence[str]) -> None:
     data_dir, output = storage.path(argv[1]), storage.path(flags.FLAGS.output)
     if flags.FLAGS.output and output.suffix not in (".png", ".jpg"):
         raise app.UsageError(f"--output must end in .png or .jpg, not {output}")
-    from tfrecords_tools import inspection  # Here: TensorFlow takes seconds to load.
-    from tfrecords_tools.flow import drawing
+    with cli.loading(f"reading the records in {data_dir}"):
+        from tfrecords_tools import inspection
+        from tfrecords_tools.flow import drawing
 
     print(inspection.describe(data_dir))
     if flags.FLAGS.output:

@@ -13,7 +13,6 @@ import functools
 import inspect
 import multiprocessing
 import re
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import cv2
 import tqdm
 from absl import flags
 
-from tfrecords_tools import cli, storage
+from tfrecords_tools import cli, interruption, notes, storage
 from tfrecords_tools.demo import output, plan
 from tfrecords_tools.demo import settings as settings_lib
 
@@ -75,7 +74,7 @@ def make(output_dir: Path, settings: settings_lib.DemoSettings, workers: int = 2
     output.prepare(output_dir, settings, videos)
     todo = output.unfinished(output_dir, videos)
     write = functools.partial(output.write_video, output_dir, settings)
-    with tqdm.tqdm(total=len(videos), initial=len(videos) - len(todo), unit="video", disable=None) as progress:
+    with notes.bar(total=len(videos), initial=len(videos) - len(todo), unit="video") as progress:
         if workers == 1 or len(todo) <= 1:
             for video in todo:
                 write(video)
@@ -109,15 +108,20 @@ def _write_in_parallel(
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(todo)), context, initializer=_start_worker)
     try:
-        for future in concurrent.futures.as_completed([pool.submit(write, video) for video in todo]):
+        with interruption.kept_from_children():
+            futures = [pool.submit(write, video) for video in todo]
+        for future in concurrent.futures.as_completed(futures):
             future.result()
             progress.update()
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.kill()  # what it writes is made anew; waiting for it takes seconds
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the work
     cv2.setNumThreads(1)
 
 
@@ -137,4 +141,4 @@ def _field_help() -> dict[str, str]:
 
 if __name__ == "__main__":
     define_flags()
-    cli.run(main)
+    cli.run(main, needs=("output_dir",), goes_on=True)

@@ -13,7 +13,7 @@ import tempfile
 import types
 from collections.abc import Iterator, Sequence
 
-from tfrecords_tools import remote_path
+from tfrecords_tools import interruption, remote_path
 
 
 def install() -> None:
@@ -49,6 +49,7 @@ def _kept_back() -> Iterator[None]:
     with tempfile.TemporaryFile(prefix=remote_path.TEMPORARY_PREFIX) as kept:
         output = os.dup(2)
         os.dup2(kept.fileno(), 2)
+        interruption.error_output = output
         try:
             yield
         except BaseException:
@@ -58,4 +59,5 @@ def _kept_back() -> Iterator[None]:
         finally:
             sys.stderr.flush()
             os.dup2(output, 2)
+            interruption.error_output = 2
             os.close(output)

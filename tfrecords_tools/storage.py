@@ -132,6 +132,8 @@ def staged(source: AnyPath) -> Iterator[Path]:
 def created(target: AnyPath, partial: Path | None = None) -> Iterator[Path]:
     """Gives the local name under which to write a file or a folder; it takes its place when the block ends well.
 
+    Otherwise it is removed.
+
     Args:
         target: Where it goes. A remote folder's files appear one by one, the topmost last.
         partial: The name where `target` is local; None is "partial-NAME" beside it.
@@ -141,8 +143,12 @@ def created(target: AnyPath, partial: Path | None = None) -> Iterator[Path]:
     """
     if isinstance(target, Path):
         partial = partial or target.with_name(f"partial-{target.name}")
-        yield partial
-        os.replace(partial, target)
+        try:
+            yield partial
+            os.replace(partial, target)
+        except BaseException:
+            _remove(partial)
+            raise
         return
     with _temporary_folder() as folder:
         partial = folder / target.name
@@ -153,6 +159,14 @@ def created(target: AnyPath, partial: Path | None = None) -> Iterator[Path]:
                 (target / PurePosixPath(file.relative_to(partial))).upload(file)
         else:
             target.upload(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 @contextlib.contextmanager

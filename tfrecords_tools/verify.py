@@ -8,10 +8,9 @@ lost files it finds what spoils an evaluation: videos that are in training and t
 
 from collections.abc import Sequence
 
-import tqdm
 from absl import app, flags
 
-from tfrecords_tools import cli, storage
+from tfrecords_tools import cli, notes, storage
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -24,10 +23,11 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) != 2:
         raise app.UsageError(f"one folder is wanted, {len(argv) - 1} given: python -m tfrecords_tools.verify RECORDS")
     data_dir = storage.path(argv[1])
-    from tfrecords_tools import manifest, verification  # Here: TensorFlow takes seconds to load.
+    with cli.loading(f"checking the records in {data_dir}"):
+        from tfrecords_tools import manifest, verification
 
     total = sum(partition.videos for partition in manifest.Manifest.load(data_dir).partitions.values())
-    with tqdm.tqdm(total=total, unit="video", disable=None) as progress:
+    with notes.bar(total=total, unit="video") as progress:
         report = verification.verify(data_dir, flags.FLAGS.workers, progress.update)
     print(report)
     return 1 if report.faults else 0

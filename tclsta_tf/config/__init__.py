@@ -9,14 +9,16 @@ from tclsta_tf.config.collaboration import CollaborativeConfig
 from tclsta_tf.config.devices import DeviceConfig
 from tclsta_tf.config.export import ExportConfig
 from tclsta_tf.config.fusions import FusionConfig
-from tclsta_tf.config.run import FLAG_PREFIXES, PARTS, STREAMS, RunConfig
+from tclsta_tf.config.run import FLAG_PREFIXES, FOLDERS, PARTS, REPORT, STREAMS, RunConfig
 from tclsta_tf.config.streams import ATTENTION_VARIANTS, MotionConfig, StreamConfig
 from tclsta_tf.config.training import TrainConfig, make_stages
 
 __all__ = [
     "ATTENTION_VARIANTS",
     "FLAG_PREFIXES",
+    "FOLDERS",
     "PARTS",
+    "REPORT",
     "STREAMS",
     "CollaborativeConfig",
     "DataConfig",

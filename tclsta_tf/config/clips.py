@@ -28,7 +28,8 @@ class DataConfig:
             on the centre, and `predict` takes it.
         test_clips: Clips of `test_frames` frames that a video is validated and tested with, one from each of so many
             equal parts of it (K-clip testing; windows over an untrimmed video). Each goes through the whole method.
-        clip_pooling: How the scores of these clips become those of the video: their `mean` or, class by class, `max`.
+        clip_pooling: How the scores of the clips of `test_clips` become those of the video: their `mean` or, class by
+            class, `max`.
         frame_protocol: What scores a video in the rows of a single stream and of two: `all` takes all of `test_frames`
             frames, as most papers do; `one` the frame in the middle alone. The collaborative network and early fusion
             take all.

@@ -28,7 +28,7 @@ class FusionConfig:
             the best ratio on the videos that fusion is learned on are always there.
         svm_c: C of the linear support vector machine of early fusion; one value or several to choose from.
         mkl_norm: Norm p of multiple kernel learning, at least 1: 1 picks few kernels, large values weigh all alike.
-        mkl_c: C of its support vector machines.
+        mkl_c: C of the support vector machines of multiple kernel learning.
     """
 
     awl: str = fields.choices("lp", "regularised")

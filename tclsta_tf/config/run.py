@@ -7,6 +7,10 @@ from tclsta_tf.config import clips, collaboration, devices, fusions, streams, tr
 
 PARTS = ("static", "motion", "collaborative")
 STREAMS = ("static", "motion")
+REPORT = "report"
+"""Folder of the evaluation in the working folder, unless it is given another name."""
+FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
+"""What else a working folder holds besides its parts and reports."""
 FLAG_PREFIXES = {"motion_stream": "motion_", **{part: f"{part}_" for part in PARTS}}
 """Group of settings -> what stands in front of the names of its flags; nothing for all others."""
 

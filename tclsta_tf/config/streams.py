@@ -22,17 +22,19 @@ class StreamConfig:
         cache_frozen: Clips of each training video of which the frozen part's features are computed once and kept on
             disk, in 16 bits, to train the rest on them, as a CPU can; 0 keeps none, and every step takes clips of its
             own. Needs `freeze_until`, and `batchnorm` that does not depend on the batch.
-        cache_dir: Folder for these features, which runs can share; empty is `frozen` in the workdir, which the variants
-            and seeds of an experiment share. It may be deleted when nothing is trained on it any more.
+        cache_dir: Folder for the features of `cache_frozen`, which runs can share; empty is the folder `frozen` in the
+            workdir, which the variants and seeds of an experiment share. It may be deleted when nothing is trained on
+            it any more.
         attention: Which attentions are built (the rows of Table VI): `none`, `sa` (spatial), `ta` (temporal), `sta`.
         cam_units: Channels of the class activation convolution (paper symbol K).
-        cam_groups: Groups of that convolution, 1 or 2 (the authors' release has 2).
+        cam_groups: Groups of the class activation convolution, 1 or 2 (the authors' release has 2).
         cam_pool: Pooling from class activation map to logit: `mean` (Table III, release) or `sum` (Eq. (1) literally).
         cam_class: Class whose map is used: `predicted`, `label` (training only) or `expected` (mean by probability).
         lstm_units: Units of the temporal head's LSTM.
         affinity_scale: Factor on H^T H in Eq. (4); 1 is literal, `1/sqrt(lstm_units)` keeps tanh from saturating.
-        cam_bias: Bias of that convolution at the start (release: 1).
-        cam_init: Weights of that convolution at the start: `he_normal`, or `gaussian` of deviation 0.01 (release).
+        cam_bias: Bias of the class activation convolution at the start (release: 1).
+        cam_init: Weights of the class activation convolution at the start: `he_normal`, or `gaussian` of deviation 0.01
+            (release).
         input_pooling: Side in pixels of the squares of the crop that are averaged in front of the backbone: 2 makes it
             four times as fast, and its grid four times as coarse. Optical flow is smooth and loses little by it.
         flow_scale: Factor on flow bytes minus 128 in front of the motion stream's backbone.
@@ -84,13 +86,13 @@ class MotionConfig:
     """In what the motion stream differs from the static one; where nothing is given, it does not.
 
     Attributes:
-        crop: As `--crop`.
-        backbone_weights: As `--backbone_weights`, such as weights trained on flow.
-        freeze_until: As `--freeze_until`; `none` trains all of the backbone.
-        cache_frozen: As `--cache_frozen`.
-        input_pooling: As `--input_pooling`.
-        dropout: As `--dropout`.
-        batchnorm: As `--batchnorm`.
+        crop: --crop of the motion stream, where it is another.
+        backbone_weights: --backbone_weights of the motion stream, where it is another, such as weights trained on flow.
+        freeze_until: --freeze_until of the motion stream, where it is another; `none` trains all of the backbone.
+        cache_frozen: --cache_frozen of the motion stream, where it is another.
+        input_pooling: --input_pooling of the motion stream, where it is another.
+        dropout: --dropout of the motion stream, where it is another.
+        batchnorm: --batchnorm of the motion stream, where it is another.
     """
 
     crop: str | None = dataclasses.field(default=None, metadata={"choices": ("random", "corners")})

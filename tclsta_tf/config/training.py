@@ -26,9 +26,9 @@ class TrainConfig:
         momentum: Momentum of `sgd`.
         weight_decay: Caffe's weight decay: this times every kernel is added to its gradient.
         bias_rate: Factor on the learning rate of biases (Caffe's lr_mult, 2 in the release); `sgd` only.
-        schedule: `step` multiplies the rate by decay_rate every decay_steps, `exponential` lowers it continuously by
-            as much, `cosine` lowers it to 0 over all steps, `plateau` multiplies it by decay_rate when the accuracy on
-            the validation part has not risen for `patience` looks at it.
+        schedule: `step` multiplies the rate by `decay_rate` every `decay_steps` steps, `exponential` lowers it
+            continuously by as much, `cosine` lowers it to 0 over all steps, `plateau` multiplies it by `decay_rate`
+            when the accuracy on the validation part has not risen for `patience` looks at it.
         decay_steps: Interval of the `step` and `exponential` schedules; 0 keeps the rate constant.
         decay_rate: Factor of all schedules but `cosine`.
         patience: Looks at the validation part without a new best before `plateau` lowers the rate.

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special
 
 from tclsta_tf.data import score_csv, score_npz
-from tfrecords_tools import storage
+from tfrecords_tools import storage, suggestions
 
 SUFFIXES = (".npz", ".csv")
 
@@ -133,7 +133,7 @@ def load(text: str) -> ScoreFile:
     if suffix not in SUFFIXES:
         raise ValueError(f"{location}: expected a file that ends in {' or '.join(SUFFIXES)}")
     if not path.exists():
-        raise FileNotFoundError(f"{location} does not exist")
+        raise FileNotFoundError(f"{location} does not exist.{suggestions.for_path(location)}")
     with storage.staged(path) as local:
         if local.is_dir():
             raise ValueError(f"{location} is a folder; expected a file of scores")

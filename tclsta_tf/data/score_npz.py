@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tfrecords_tools import suggestions
+
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -95,7 +97,8 @@ def _pick(row: str, rows: Sequence[str], location: str) -> int:
         return 0
     problem = f"no row {row!r}" if row else "several rows"
     raise ValueError(
-        f"{location} has {problem}; choose one as {location}:ROW among {', '.join(map(str, rows)) or 'none'}"
+        f"{location} has {problem}; choose one as {location}:ROW among {', '.join(map(str, rows)) or 'none'}."
+        + suggestions.among(row, rows)
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf import config
-from tclsta_tf.prediction import answer, clips, opening, streaming, time_line, windows
+from tclsta_tf.prediction import answer, clips, exported, opening, streaming, time_line, windows
 from tclsta_tf.prediction import limits as limits_lib
 from tfrecords_tools import config as record_config
 from tfrecords_tools import storage, video, writer
@@ -38,12 +38,7 @@ class Classifier:
     """
 
     def __init__(self, model_dir: str | os.PathLike[str] | storage.RemotePath) -> None:
-        folder = storage.path(model_dir)
-        card_file = folder / "assets" / "model.json"
-        if not (folder / "saved_model.pb").exists() or not card_file.exists():
-            versions = [path.parent for path in storage.entries(folder, "*/saved_model.pb")]
-            remedy = f"did you mean {versions[-1]}?" if versions else "make one with `python -m tclsta_tf.export`"
-            raise ValueError(f"{folder} is not an exported model: {remedy}")
+        folder, card_file = exported.check(model_dir)
         self.card = json.loads(card_file.read_text(encoding="utf-8"))
         """What was exported beside the model: `record`, `num_frames`, `crop_size`, `sampling`, `flags`."""
         self.labels = tuple((folder / "assets" / "labels.txt").read_text(encoding="utf-8").splitlines())

@@ -3,8 +3,9 @@
 import contextlib
 import types
 from collections.abc import Iterator
+from typing import Any
 
-import tqdm
+from tfrecords_tools import notes
 
 _LONG = 20.0
 """Seconds of a video from which on it has a bar of its own."""
@@ -19,9 +20,9 @@ class Bars:
     """
 
     def __init__(self, videos: int, shown: bool | None = None) -> None:
-        self._disable = None if shown is None else not shown
-        self._videos = tqdm.tqdm(total=videos, unit="video", disable=self._disable)
-        self._seconds: tqdm.tqdm | None = None
+        self._shown = shown
+        self._videos = notes.bar(shown, total=videos, unit="video")
+        self._seconds: Any = None
 
     def __enter__(self) -> "Bars":
         return self
@@ -41,7 +42,7 @@ class Bars:
             if total < _LONG:
                 return
             form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of video [{elapsed}<{remaining}]"
-            self._seconds = tqdm.tqdm(total=total, leave=False, disable=self._disable, bar_format=form)
+            self._seconds = notes.bar(self._shown, total=total, leave=False, bar_format=form)
         self._seconds.update(done - self._seconds.n)
 
     def end_part(self) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
@@ -14,7 +13,7 @@ from tclsta_tf.data import frozen_features, pipeline
 from tclsta_tf.models import attention_stream, backbones, inference
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import preemption, summaries
-from tfrecords_tools import storage
+from tfrecords_tools import notes, storage
 
 _BATCH = 4
 _SEED = 0
@@ -128,9 +127,9 @@ class FrozenPart:
         with store.reserved():
             if store.done >= store.total:  # Another run that shares the folder has done it meanwhile.
                 return
-            sys.stderr.write(
+            notes.say(
                 f"{self._stream}: computing the features of {store.total - store.done} clips once, "
-                f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}\n"
+                f"{store.missing_bytes / 1e9:.2f} GB in {store.folder}"
             )
             # That of the training loop would only be asked after the first step, hours later.
             with preemption.watch() as asked_to_stop:

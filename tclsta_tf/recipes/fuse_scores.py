@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -11,51 +10,12 @@ import numpy as np
 from tclsta_tf.data import score_files
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.fusion import adaptive_weights, cross_validation, multiple_kernel, score_fusion
+from tclsta_tf.recipes import fuse_settings
 from tclsta_tf.reports import figures, tables
 from tfrecords_tools import manifest, storage
 
-METHODS = ("late", "late-1:1.5", "late-grid", "awl-lp", "awl-regularised", "mkl")
-_RATIO = re.compile(r"late(?:-([0-9.e+-]+):([0-9.e+-]+))?")
-
 Pair: TypeAlias = tuple[score_files.ScoreFile, score_files.ScoreFile]
 """Static and motion scores of the same videos, aligned, in [0, 1]."""
-
-
-@dataclasses.dataclass(frozen=True)
-class FuseSettings:
-    """How to fuse.
-
-    Attributes:
-        methods: Among `METHODS`, or `late-A:B` with static weight A and motion weight B.
-        trade_offs: Candidates of AWL's lambda, finite and >= 0.
-        floors: Candidates of the smallest weight of "awl-lp", in [0, 0.5].
-        strengths: Candidates of the entropy weight of "awl-regularised", finite and > 0.
-        mkl_norm: p of "mkl", finite and >= 1.
-        mkl_cost: C of the SVMs of "mkl", finite and > 0.
-        seed: Of folds and draws.
-    """
-
-    methods: tuple[str, ...] = METHODS
-    trade_offs: tuple[float, ...] = cross_validation.TRADE_OFFS
-    floors: tuple[float, ...] = cross_validation.FLOORS
-    strengths: tuple[float, ...] = cross_validation.STRENGTHS
-    mkl_norm: float = multiple_kernel.NORM
-    mkl_cost: float = multiple_kernel.COST
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.methods:
-            raise ValueError(f"`methods` must name at least one of {', '.join(METHODS)}. Received: methods=()")
-        for method in self.methods:
-            if method not in METHODS and not _RATIO.fullmatch(method):
-                raise ValueError(
-                    f"`methods` must be among {', '.join(METHODS)}, or late-A:B for any ratio of static and motion. "
-                    f"Received: {method!r}"
-                )
-            if not needs_fit(method):
-                ratio(method)
-        if len(set(self.methods)) < len(self.methods):
-            raise ValueError(f"`methods` must differ. Received: methods={','.join(self.methods)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +41,7 @@ def fuse_files(
     motion: str,
     fit_static: str | None = None,
     fit_motion: str | None = None,
-    settings: FuseSettings | None = None,
+    settings: fuse_settings.FuseSettings | None = None,
     logits: Sequence[str] = (),
     output_dir: storage.AnyPath | None = None,
 ) -> str:
@@ -105,10 +65,10 @@ def fuse_files(
         ValueError: Where files or settings are not as they should be. Nothing is written then.
         OSError: Where a file cannot be read or written.
     """
-    settings = settings or FuseSettings()
+    settings = settings or fuse_settings.FuseSettings()
     if (fit_static is None) != (fit_motion is None):
         raise ValueError("`fit_static` and `fit_motion` belong together: give both or none")
-    learned = [method for method in settings.methods if needs_fit(method)]
+    learned = [method for method in settings.methods if fuse_settings.needs_fit(method)]
     notes = []
     if fit_static is None and learned:
         reason = (
@@ -155,24 +115,6 @@ def fuse_files(
     return "\n".join([*text.splitlines(), *notes])
 
 
-def needs_fit(method: str) -> bool:
-    """Whether the weights of a method are learned."""
-    return not _RATIO.fullmatch(method)
-
-
-def ratio(method: str) -> tuple[float, float]:
-    """Returns the static and the motion weight of "late" or "late-A:B"; raises ValueError where they are none."""
-    static, _, motion = method.removeprefix("late").removeprefix("-").partition(":")
-    try:
-        pair = float(static or 1), float(motion or 1)
-        score_fusion.late_fusion(np.ones((1, 1)), np.ones((1, 1)), pair)
-    except ValueError:
-        raise ValueError(
-            f"`methods`: late-A:B needs two finite numbers >= 0, not both 0. Received: {method!r}"
-        ) from None
-    return pair
-
-
 def read_pair(static: str, motion: str, logits: Sequence[str] = ()) -> Pair:
     """Reads the scores of two streams and brings them into one order.
 
@@ -212,7 +154,9 @@ def read_fit_pair(static: str, motion: str, test: Pair, logits: Sequence[str] = 
     return first, second
 
 
-def fuse(static_scores: np.ndarray, motion_scores: np.ndarray, fit: Pair | None, settings: FuseSettings) -> Fused:
+def fuse(
+    static_scores: np.ndarray, motion_scores: np.ndarray, fit: Pair | None, settings: fuse_settings.FuseSettings
+) -> Fused:
     """Fuses the scores of two streams by each method. The true classes of these videos are not known here.
 
     Args:
@@ -223,8 +167,8 @@ def fuse(static_scores: np.ndarray, motion_scores: np.ndarray, fit: Pair | None,
     """
     result = Fused({}, {}, {})
     for method in settings.methods:
-        if not needs_fit(method):
-            pair = ratio(method)
+        if not fuse_settings.needs_fit(method):
+            pair = fuse_settings.ratio(method)
             result.scores[method] = score_fusion.late_fusion(static_scores, motion_scores, pair)
             result.settings[method] = {"weights": list(pair)}
             continue

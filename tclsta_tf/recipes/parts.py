@@ -15,6 +15,7 @@ from tclsta_tf.recipes import identity
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import checkpoints, distribution, optimizers, schedules, summaries, trainer
 from tfrecords_tools import storage
+from tfrecords_tools.flow import compile
 
 Inference: TypeAlias = Any
 """A traced function from clips to outputs by name; TensorFlow has no annotation for it."""
@@ -110,6 +111,8 @@ def make_trainer(run: run_lib.Run, stage: Stage, variables: list[keras.Variable]
         variables: what it trains.
         **changes: what differs from part to part, attributes of `trainer.Trainer`.
     """
+    if run.config.device.xla:
+        compile.start_xla_quietly()
     with stage.strategy.scope():
         schedule = schedules.make_schedule(stage.settings)
         optimizer = optimizers.make_optimizer(stage.settings, schedule)

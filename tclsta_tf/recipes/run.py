@@ -29,13 +29,11 @@ from tclsta_tf import config
 from tclsta_tf.data import pipeline, validation
 from tfrecords_tools import manifest, storage
 
-REPORT = "report"
+REPORT = config.REPORT
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 ROLES = (TRAIN, VALIDATION, TEST)
 EXPERIMENT = "experiment.json"
 """Says, in the folder of an experiment over splits or seeds, which its runs are."""
-FOLDERS = ("features", "frozen", "backbone", "ablation", "folds", "refit", "export")
-"""What else a working folder holds besides its parts and reports."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import dataclasses
 import functools
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 from tclsta_tf import config
 from tclsta_tf.recipes import extract, frozen, train_collaborative, train_stream
 from tclsta_tf.recipes import run as run_lib
-from tfrecords_tools import manifest
+from tfrecords_tools import manifest, notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ def run_steps(run: run_lib.Run, steps: Sequence[Step]) -> None:
     file = run.workdir / "timing.json"
     seconds = json.loads(file.read_text()) if file.exists() else {}
     for number, step in enumerate(steps, start=1):
-        print(f"[{number}/{len(steps)}] {step.name}", flush=True)  # noqa: T201
+        notes.say(f"[{number}/{len(steps)}] {step.name}", sys.stdout)
         start = time.monotonic()
         step.do()
         # A repeated run finds most steps done in no time: the sum over all runs is what the step cost.

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import re
-import sys
 from collections.abc import Iterator
 
 import keras
@@ -15,7 +14,7 @@ from tclsta_tf.models import attention_stream, backbones, counting
 from tclsta_tf.recipes import frozen, identity, parts, watch
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import distribution, losses, trainer
-from tfrecords_tools import storage
+from tfrecords_tools import notes, storage
 
 
 def train_stream(run: run_lib.Run, stream: str) -> None:
@@ -90,7 +89,7 @@ def train_stream(run: run_lib.Run, stream: str) -> None:
 
     size = _describe_size(run, model, free)
     if distribution.is_chief(strategy):
-        sys.stderr.write(f"{stream}: {size}\n")
+        notes.say(f"{stream}: {size}")
     with run.explaining_damage():
         parts.train_stages(run, stream, model, strategy, make_trainer, size)
 

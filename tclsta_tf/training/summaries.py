@@ -9,6 +9,8 @@ import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hparams
 
+from tfrecords_tools import notes
+
 
 class Summaries:
     """What TensorBoard shows of one run, by step.
@@ -100,8 +102,6 @@ class Progress:
         left = (self._total - step) * (now - self._start) / max(step - self._first, 1)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
         line = f"{self._name} {step}/{self._total}  {shown}  {int(left) // 60}:{int(left) % 60:02d} left"
-        if self._terminal:
-            sys.stderr.write(f"\r\033[K{line}" + ("\n" if done else ""))
-        else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        notes.rewrite(line)
+        if done:
+            notes.end_line()

@@ -6,7 +6,7 @@ import pytest
 from absl import flags as absl_flags
 
 from tclsta_tf import config, flags
-from tclsta_tf.fusion import cross_validation
+from tclsta_tf.fusion import cross_validation, multiple_kernel
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.cfg"))
@@ -44,6 +44,7 @@ def test_fusion_chooses_among_the_same_values_everywhere():
     settings = config.FusionConfig()
     for name, values in (("lambda", "TRADE_OFFS"), ("floor", "FLOORS"), ("strength", "STRENGTHS")):
         assert getattr(settings, f"awl_{name}") == getattr(cross_validation, values)
+    assert (settings.mkl_norm, settings.mkl_c) == (multiple_kernel.NORM, multiple_kernel.COST)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from scipy import special
 from tclsta_tf.data import score_files
 from tclsta_tf.evaluation import metrics
 from tclsta_tf.fusion import adaptive_weights, cross_validation, multiple_kernel, score_fusion
-from tclsta_tf.recipes import fuse_scores
+from tclsta_tf.recipes import fuse_scores, fuse_settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLASSES = ("jump", "run", "wave", "walk")
 QUALITIES = ([3, 3, 0, 0], [0, 0, 3, 3])
-SETTINGS = fuse_scores.FuseSettings(trade_offs=(5e-3, 0.1), floors=(0.1, 0.5), strengths=(0.3, 20.0))
+SETTINGS = fuse_settings.FuseSettings(trade_offs=(5e-3, 0.1), floors=(0.1, 0.5), strengths=(0.3, 20.0))
 
 
 def _streams(seed, num_videos, prefix):
@@ -153,10 +153,10 @@ def test_without_fit_files_only_fixed_weights_are_used(paths):
     lines = fuse_scores.fuse_files(**pair).splitlines()
     assert [line.split()[0] for line in lines[3:-1]] == ["static", "motion", "late", "late-1:1.5"]
     assert lines[-1].startswith("late-grid, awl-lp, awl-regularised, mkl left out") and "--fit_static" in lines[-1]
-    lines = fuse_scores.fuse_files(**pair, settings=fuse_scores.FuseSettings(("late-0:2",))).splitlines()
+    lines = fuse_scores.fuse_files(**pair, settings=fuse_settings.FuseSettings(("late-0:2",))).splitlines()
     assert lines[-1].split()[1:] == lines[-2].split()[1:]  # motion alone
     with pytest.raises(ValueError, match="awl-lp left out: their weights are learned. Give --fit_static"):
-        fuse_scores.fuse_files(**pair, settings=fuse_scores.FuseSettings(("awl-lp",)))
+        fuse_scores.fuse_files(**pair, settings=fuse_settings.FuseSettings(("awl-lp",)))
 
 
 def test_logits_are_fused_as_their_softmax(paths, tmp_path):
@@ -236,7 +236,7 @@ def test_class_names_of_the_fit_files_serve_for_test_files_without(paths, tmp_pa
 )
 def test_settings_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        fuse_scores.FuseSettings(**options)
+        fuse_settings.FuseSettings(**options)
 
 
 def _command(*arguments):
@@ -251,7 +251,7 @@ def test_the_command_fuses_files(paths, tmp_path):
     done = _command(*flags, *choices, f"--output_dir={tmp_path}/out")
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert "60 videos" in done.stdout and "awl-lp" in done.stdout and "awl-regularised" not in done.stdout
-    settings = fuse_scores.FuseSettings(("late-1:2", "awl-lp"), floors=(0.1, 0.5), trade_offs=(0.005,))
+    settings = fuse_settings.FuseSettings(("late-1:2", "awl-lp"), floors=(0.1, 0.5), trade_offs=(0.005,))
     assert done.stdout.strip() == fuse_scores.fuse_files(**paths, settings=settings).strip()
     assert (tmp_path / "out" / "fused-late-1-2.npz").exists()
 

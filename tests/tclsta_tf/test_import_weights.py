@@ -279,7 +279,7 @@ def test_pytorch_that_is_missing_is_asked_for(monkeypatch, tmp_path):
 
 def test_command(tmp_path):
     def command(*arguments):
-        line = [sys.executable, "-m", "tclsta_tf.import_weights", *arguments]
+        line = [sys.executable, "-m", "tclsta_tf.import_weights", "--quiet", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
         return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
 

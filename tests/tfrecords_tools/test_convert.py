@@ -13,7 +13,7 @@ def convert(run_command):
 
 
 def _only_line(done: subprocess.CompletedProcess) -> str:
-    lines = done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("dashboard: ")]
     assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
     return lines[0]
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def _command(videos_dir, output_dir, *arguments) -> list[str]:
     return [
         sys.executable, "-m", "tfrecords_tools.convert", "--dataset=folder", f"--videos_dir={videos_dir}",
-        f"--output_dir={output_dir}", "--resize=64x48", "--flow=dis", *arguments,
+        f"--output_dir={output_dir}", "--resize=64x48", "--flow=dis", "--quiet", *arguments,
     ]  # fmt: skip
 
 
@@ -174,6 +174,38 @@ def test_a_killed_worker_changes_nothing(videos_dir, expected, tmp_path):
     output, errors = process.communicate(timeout=300)
     assert killed == 1 and (process.returncode, errors) == (0, ""), output + errors
     assert _hashes(output_dir) == expected
+
+
+def _processes_of(session: int) -> list[str]:
+    """What runs in a session, but for what has ended and nobody has asked about."""
+    found = subprocess.run(["ps", "-o", "stat=,args=", "-s", str(session)], capture_output=True, text=True)
+    return [line for line in found.stdout.splitlines() if not line.startswith("Z")]
+
+
+@pytest.mark.parametrize("pressed", [1, 2])
+def test_ctrl_c_ends_all_processes_and_the_command_goes_on(videos_dir, expected, tmp_path, convert, pressed):
+    output_dir = tmp_path / "records"
+    command = _command(videos_dir, output_dir, "--workers=2", "--videos_per_shard=3")
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(output_dir.glob(".shards/*.tmp")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for _ in range(pressed):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+        time.sleep(0.2)
+    output, errors = process.communicate(timeout=60)
+    # Pressed again while Python ends, it does what every program does of which nothing else is known.
+    assert process.returncode in ((130,) if pressed == 1 else (130, -signal.SIGINT))
+    assert (output, errors) == ("", "error: interrupted; run the same command again to go on\n")
+    deadline = time.monotonic() + 10
+    while _processes_of(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _processes_of(process.pid)
+    done = convert(videos_dir, output_dir, "--workers=1", "--videos_per_shard=3")
+    assert done.returncode == 0 and _hashes(output_dir) == expected
+    assert not list(output_dir.glob("**/*.tmp"))
 
 
 def test_a_full_disk_loses_nothing(videos_dir, expected, tmp_path, convert):

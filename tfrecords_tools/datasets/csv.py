@@ -36,11 +36,10 @@ def list_videos(settings: config.ListingSettings) -> listing.Listing:
         raise ValueError("`csv_file` must name the CSV file of dataset=csv; give --csv_file=FILE")
     videos_dir, path = storage.path(settings.videos_dir), storage.path(settings.csv_file)
     splits, rows = read_rows(path)
-    if settings.classes:
-        rows = [row for row in rows if set(row.labels) & set(settings.classes)]
     labels = listing.choose_classes(
         tuple(sorted({label for row in rows for label in row.labels})), settings.classes, path
     )
+    rows = [row for row in rows if set(row.labels) & set(labels)]
     rows = [dataclasses.replace(row, labels=tuple(name for name in row.labels if name in labels)) for row in rows]
     if not splits:
         counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)

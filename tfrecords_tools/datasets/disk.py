@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from tfrecords_tools import config, storage
+from tfrecords_tools import config, storage, suggestions
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
@@ -57,7 +57,8 @@ class Found:
         """
         if missing := sorted(set(chosen) - set(self.videos)):
             raise ValueError(
-                f"`classes` must be folders of {self.root}, which has {sorted(self.videos)}. Received: {missing}"
+                f"`classes` must be folders of {self.root}, which has {sorted(self.videos)}. Received: {missing}."
+                + suggestions.among(missing, self.videos)
             )
         return tuple(sorted(set(chosen) or self.videos))
 

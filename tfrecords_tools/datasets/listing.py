@@ -2,12 +2,11 @@
 
 import collections
 import dataclasses
-import difflib
 import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tfrecords_tools import manifest, storage
+from tfrecords_tools import manifest, storage, suggestions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,8 +170,7 @@ def choose_classes(official: tuple[str, ...], chosen: tuple[str, ...], source: s
         ValueError: The file does not name one of them.
     """
     if unknown := sorted(set(chosen) - set(official)):
-        close = [name for wrong in unknown for name in difflib.get_close_matches(wrong, official, 2)]
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        hint = suggestions.among(unknown, official)
         raise ValueError(f"`classes` must be among those of {source}. Received: {unknown}.{hint}")
     return tuple(label for label in official if not chosen or label in chosen)
 

@@ -32,10 +32,12 @@ def prepare(output_dir: Path, settings: settings_lib.DemoSettings, videos: Seque
             f"`output_dir` must be new, empty or made by this command. Received: output_dir={str(output_dir)!r}, "
             f"which holds other files; choose another folder"
         )
+    text = _truth_text(settings, videos)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    _write_text(truth_path, text)  # before anything else: by it a command that was stopped knows its folder again
     for demo_class in plan.CLASSES:
         (output_dir / "videos" / demo_class.name).mkdir(parents=True, exist_ok=True)
     (output_dir / "splits").mkdir(exist_ok=True)
-    _write_text(truth_path, _truth_text(settings, videos))
 
 
 def unfinished(output_dir: Path, videos: Sequence[plan.VideoPlan]) -> list[plan.VideoPlan]:

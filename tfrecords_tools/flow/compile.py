@@ -73,7 +73,7 @@ def _compile(function: Callable[[Any, Any, Any], Any], options: Any, *signature:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        _start_xla_quietly()
+        start_xla_quietly()
         return tf.function(with_options, jit_compile=True, reduce_retracing=False)
     if keras.backend.backend() == "jax":
         import jax
@@ -82,7 +82,7 @@ def _compile(function: Callable[[Any, Any, Any], Any], options: Any, *signature:
     return with_options
 
 
-def _start_xla_quietly() -> None:
+def start_xla_quietly() -> None:
     """Makes XLA say at once, and unheard, what it has to say at its first compilation.
 
     TensorFlow 2.17 prints those lines on the error output whatever the log level. Users who ask for news get them.

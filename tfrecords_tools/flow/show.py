@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
-import tqdm
 from absl import app, flags
 
-from tfrecords_tools import cli, storage, video
+from tfrecords_tools import cli, notes, storage, video
 from tfrecords_tools.flow import colour, drawing, methods
 
 _PICTURES = (".png",)
@@ -30,7 +29,12 @@ _PERCENTILE = 99.0  # of the speeds; a scale to the single fastest vector would 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the command's flags."""
-    flags.DEFINE_string("output", None, "A .png picture, or a .mp4 or .avi video.", flag_values=values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "A .png picture, or a .mp4 or .avi video; default: VIDEO_flow.png here.",
+        flag_values=values,
+    )
     flags.DEFINE_enum("flow", "tvl1", methods.METHODS, "Method of optical flow.", flag_values=values)
     flags.DEFINE_string(
         "resize",
@@ -98,7 +102,7 @@ def show(
         drawing.write_picture(output, _draw_picture(sample, source.frame_rate, max_speed))
         return len(sample)
     pictures = _draw_video(_frames(source, resize), method, max_speed)
-    progress = tqdm.tqdm(pictures, total=num_pairs, unit="pair", disable=None)
+    progress = notes.bar(iterable=pictures, total=num_pairs, unit="pair")
     video.write_video(output, progress, source.frame_rate)
     return num_pairs
 

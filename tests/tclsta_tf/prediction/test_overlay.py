@@ -1,7 +1,6 @@
 """Videos with the answer drawn over them."""
 
 import dataclasses
-import pathlib
 
 import cv2
 import numpy as np
@@ -114,22 +113,6 @@ def test_long_names_are_cut_and_accents_survive_as_letters():
     assert drawing._cut("Caf\u00e9 Stra\u00dfe \u4e2d", 200) == "Cafe Strasse ?"
     cut = drawing._cut("a very long name of a class " * 3, 150)
     assert cut.endswith("...") and cv2.getTextSize(cut, drawing._FONT, 0.38, 1)[0][0] <= 150
-
-
-def test_names_never_collide():
-    paths = [pathlib.Path(name) for name in ("a/x.avi", "b/x.mp4", "b/X.avi", "y.avi", "s/b/x.mp4")]
-    assert overlay.file_names([*paths, "-"]) == [
-        "a_x.mp4", "b_x.mp4", "b_X_2.mp4", "y.mp4", "b_x_3.mp4", "piped.mp4"
-    ]  # fmt: skip
-
-
-def test_a_video_is_never_replaced_by_its_picture(tmp_path):
-    (tmp_path / "link").symlink_to(tmp_path)
-    for target in ("a.mp4", "", "link", "link/a.mp4"):
-        with pytest.raises(ValueError, match="would replace the video"):
-            overlay.targets(str(tmp_path / target), [tmp_path / "a.mp4"])
-    made = overlay.targets(str(tmp_path / "new" / "folder"), [tmp_path / "a.mp4", "-"])
-    assert made == [tmp_path / "new" / "folder" / name for name in ("a.mp4", "piped.mp4")]
 
 
 def test_another_suffix_is_refused(model, frames, tmp_path):
