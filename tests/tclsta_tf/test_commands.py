@@ -23,13 +23,6 @@ TINY = (
 ).split()
 
 
-def command(*arguments, cwd=ROOT):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the tests' own imports may have set it; a user has not
-    line = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-
-
 def assert_one_line(done, *parts, status=1):
     assert done.returncode == status, done.stderr
     lines = done.stderr.splitlines()
@@ -41,39 +34,39 @@ def assert_one_line(done, *parts, status=1):
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory, tiny_records):
+def workdir(tmp_path_factory, tiny_records, run_command):
     """A run made by the command itself, exported to `export/1`."""
     folder = tmp_path_factory.mktemp("command") / "run"
-    done = command("tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
+    done = run_command("tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
     assert done.returncode == 0, done.stderr
     assert "TCLSTA" in done.stdout and f"model:  {folder}/export/1" in done.stdout
     return folder
 
 
-def test_later_commands_need_the_workdir_only(workdir, tmp_path):
-    assert command("tclsta_tf.extract_features", f"--workdir={workdir}").returncode == 0
+def test_later_commands_need_the_workdir_only(workdir, tmp_path, run_command):
+    assert run_command("tclsta_tf.extract_features", f"--workdir={workdir}").returncode == 0
     metrics = workdir / "report" / "metrics.json"
     before = json.loads(metrics.read_text())
     metrics.unlink()
-    assert command("tclsta_tf.evaluate", f"--workdir={workdir}").returncode == 0
+    assert run_command("tclsta_tf.evaluate", f"--workdir={workdir}").returncode == 0
     after = json.loads(metrics.read_text())
     assert before["results"] == after["results"] and before["flags"] == after["flags"]
-    done = command("tclsta_tf.export", f"--workdir={workdir}", f"--output_dir={tmp_path}")
+    done = run_command("tclsta_tf.export", f"--workdir={workdir}", f"--output_dir={tmp_path}")
     assert done.returncode == 0 and (tmp_path / "1" / "saved_model.pb").exists(), done.stderr
 
 
-def test_saved_flags_replay_the_run(workdir, tiny_records, tmp_path):
+def test_saved_flags_replay_the_run(workdir, tiny_records, tmp_path, run_command):
     arguments = [f"--flagfile={workdir}/static/flags.cfg", f"--workdir={tmp_path}", "--part=static"]
-    done = command("tclsta_tf.train", *arguments)
+    done = run_command("tclsta_tf.train", *arguments)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "static" / "config.json").read_text() == (workdir / "static" / "config.json").read_text()
 
 
-def test_predict_answers_what_it_can_and_reports_the_rest(workdir, tiny_videos, tmp_path):
+def test_predict_answers_what_it_can_and_reports_the_rest(workdir, tiny_videos, tmp_path, run_command):
     good = next((tiny_videos.videos_dir / "jump").glob("*.avi"))
     text = tmp_path / "text.avi"
     text.write_text("not a video")
-    done = command("tclsta_tf.predict", f"--model={workdir}/export/1", "--json", text, good, tmp_path / "none.avi")
+    done = run_command("tclsta_tf.predict", f"--model={workdir}/export/1", "--json", text, good, tmp_path / "none.avi")
     assert done.returncode == 1
     assert done.stdout.count("\n") == 1 and '"label"' in done.stdout
     lines = done.stderr.splitlines()
@@ -81,12 +74,12 @@ def test_predict_answers_what_it_can_and_reports_the_rest(workdir, tiny_videos, 
     assert lines[2] == "2 of 3 videos could not be read"
 
 
-def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path):
+def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path, run_command):
     import cv2
 
     video = next((tiny_videos.videos_dir / "wave").glob("*1.avi"))
     for name in ("answer.png", "answer.mp4"):
-        done = command("tclsta_tf.predict", f"--model={workdir}/export/1", f"--overlay={tmp_path / name}", video)
+        done = run_command("tclsta_tf.predict", f"--model={workdir}/export/1", f"--overlay={tmp_path / name}", video)
         assert done.returncode == 0, done.stderr
     assert cv2.imread(str(tmp_path / "answer.png")).std() > 10
     frames, capture = [], cv2.VideoCapture(str(tmp_path / "answer.mp4"))
@@ -218,8 +211,8 @@ def test_predict_refuses_what_makes_no_sense(predict, arguments, message):
     assert status == 2 and message in errors and errors.count("\n") == 1
 
 
-def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path):
-    done = command(
+def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path, run_command):
+    done = run_command(
         "tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--splits=2", "--seeds=3"
     )
     assert done.returncode == 0, done.stderr
@@ -227,16 +220,16 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
     metrics = tmp_path / "report" / "metrics.json"
     before = json.loads(metrics.read_text())
     metrics.unlink()
-    done = command("tclsta_tf.evaluate", f"--workdir={tmp_path}")
+    done = run_command("tclsta_tf.evaluate", f"--workdir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert json.loads(metrics.read_text())["results"] == before["results"]
-    done = command("tclsta_tf.experiment", f"--workdir={tmp_path}")  # goes on by the folder alone
+    done = run_command("tclsta_tf.experiment", f"--workdir={tmp_path}")  # goes on by the folder alone
     assert done.returncode == 0 and f"== {tmp_path}/seed-3/split-2" in done.stdout, done.stderr
     assert not (tmp_path / "static").exists()
-    done = command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
+    done = run_command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
     assert done.returncode == 0, done.stderr
     assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,undecided,0,0,1" in done.stdout
-    assert_one_line(command("tclsta_tf.compare", tmp_path, workdir), "were tested on different videos")
+    assert_one_line(run_command("tclsta_tf.compare", tmp_path, workdir), "were tested on different videos")
 
 
 @pytest.mark.parametrize(
@@ -295,13 +288,13 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
         (["tclsta_tf.experiment", "--workdir={tmp}", "--data_dir={records}", "--variants=all"], ["--variants"], 1),
     ],
 )
-def test_bad_input_gives_one_line(arguments, parts, status, tmp_path, tiny_records):
+def test_bad_input_gives_one_line(arguments, parts, status, tmp_path, tiny_records, run_command):
     filled = [argument.format(tmp=tmp_path, records=tiny_records) for argument in arguments]
-    assert_one_line(command(*filled), *parts, status=status)
+    assert_one_line(run_command(*filled), *parts, status=status)
 
 
-def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records):
-    done = command("tclsta_tf.train", "--part=static", f"--workdir={workdir}", "--cam_units=9")
+def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records, run_command):
+    done = run_command("tclsta_tf.train", "--part=static", f"--workdir={workdir}", "--cam_units=9")
     assert_one_line(done, "was made with --cam_units=8, this run says --cam_units=9")
 
 

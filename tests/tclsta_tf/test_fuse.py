@@ -1,11 +1,9 @@
 """Fusing score files: from files to table, weights and charts. Only the last tests start a command."""
 
 import dataclasses
+import functools
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -239,16 +237,15 @@ def test_settings_out_of_range_are_refused(options, message):
         fuse_settings.FuseSettings(**options)
 
 
-def _command(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-m", "tclsta_tf.fuse", *arguments]
-    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+@pytest.fixture(scope="module")
+def fuse_command(run_command):
+    return functools.partial(run_command, "tclsta_tf.fuse")
 
 
-def test_the_command_fuses_files(paths, tmp_path):
+def test_the_command_fuses_files(paths, tmp_path, fuse_command):
     flags = [f"--{name}={path}" for name, path in paths.items()]
     choices = ["--methods=late-1:2,awl-lp", "--awl_floor=0.1,0.5", "--awl_lambda=0.005"]
-    done = _command(*flags, *choices, f"--output_dir={tmp_path}/out")
+    done = fuse_command(*flags, *choices, f"--output_dir={tmp_path}/out")
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert "60 videos" in done.stdout and "awl-lp" in done.stdout and "awl-regularised" not in done.stdout
     settings = fuse_settings.FuseSettings(("late-1:2", "awl-lp"), floors=(0.1, 0.5), trade_offs=(0.005,))
@@ -264,8 +261,8 @@ def test_the_command_fuses_files(paths, tmp_path):
         (["--static=a.npz", "--motion=a.npz", "--awl_floor=0.1,low"], ["--awl_floor takes numbers", "0.1,low"], 2),
     ],
 )
-def test_bad_flags_give_one_line(arguments, parts, status):
-    done = _command(*arguments)
+def test_bad_flags_give_one_line(arguments, parts, status, fuse_command):
+    done = fuse_command(*arguments)
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
     for part in parts:

@@ -1,8 +1,7 @@
 """Imported weights give the features of the PyTorch network that they come from."""
 
-import os
+import functools
 import pathlib
-import subprocess
 import sys
 
 import keras
@@ -277,11 +276,8 @@ def test_pytorch_that_is_missing_is_asked_for(monkeypatch, tmp_path):
         import_weights.read_state_dict(tmp_path / "network.pth")
 
 
-def test_command(tmp_path):
-    def command(*arguments):
-        line = [sys.executable, "-m", "tclsta_tf.import_weights", "--quiet", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
-        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+def test_command(run_command, tmp_path):
+    command = functools.partial(run_command, "tclsta_tf.import_weights", "--quiet", cwd=tmp_path)
 
     torch.save(alexnet(20).state_dict(), tmp_path / "a.pth")
     scaling = ["--flow_mean=128", "--flow_deviation=128"]

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -59,7 +57,7 @@ def test_a_run_that_holds_nothing_out_is_measured_and_refitted(finished, tmp_pat
     assert made.refit().config.fusion.awl_scores == "train"
 
 
-def test_all_videos_leave_nothing_to_measure(finished, tmp_path):
+def test_all_videos_leave_nothing_to_measure(finished, tmp_path, run_command):
     """Each command says so before it does anything, or does what is left."""
     made = finished.refit()
     lines = run._changed_flags(config.RunConfig(), made.config) + f"--data_dir={finished.data_dir}\n"
@@ -67,18 +65,15 @@ def test_all_videos_leave_nothing_to_measure(finished, tmp_path):
         shutil.copytree(finished.part_dir(part), tmp_path / part)
         (tmp_path / part / "flags.cfg").write_text(lines)
         (tmp_path / part / "config.json").write_text(json.dumps(identity.of(made, part)))
-    called = [sys.executable, "-m", "tclsta_tf.evaluate", f"--workdir={tmp_path}"]
-    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    ended = run_command("tclsta_tf.evaluate", f"--workdir={tmp_path}")
     assert ended.returncode == 1 and "--train_on=all): there is no test part to measure it on" in ended.stderr
-    called = [sys.executable, "-m", "tclsta_tf.extract_features", f"--workdir={tmp_path}"]
-    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    ended = run_command("tclsta_tf.extract_features", f"--workdir={tmp_path}")
     assert ended.returncode == 0, ended.stderr
     assert {file.name for file in (tmp_path / "features").glob("*.tfrecord")} == {
         f"{stream}-{role}.tfrecord" for stream in config.STREAMS for role in ("train", "validation")
     }
     assert not (tmp_path / "test_part_reads.txt").exists()
-    called = [sys.executable, "-m", "tclsta_tf.experiment", f"--workdir={tmp_path}", "--seeds=0,1"]
-    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    ended = run_command("tclsta_tf.experiment", f"--workdir={tmp_path}", "--seeds=0,1")
     assert ended.returncode == 1 and "--train_on=all leaves nothing to compare" in ended.stderr
     assert not (tmp_path / "seed-0").exists()
 
