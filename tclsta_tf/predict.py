@@ -60,7 +60,7 @@ _PROGRESS = flags.DEFINE_bool("progress", None, "Progress on the error output. (
 
 def main(argv: Sequence[str]) -> int:
     """Classifies every operand; returns 1 where a video could not be read."""
-    folder, _ = exported.check(run_flags.require_folder(_MODEL.name))
+    run_flags.require(_MODEL.name)
     if _JSON.value and _CSV.value:
         raise app.UsageError("--json and --csv exclude each other")
     for flag in (_WINDOW, _STEP):
@@ -69,13 +69,14 @@ def main(argv: Sequence[str]) -> int:
     if _CAMERA.value is not None:
         if argv[1:] or _OVERLAY.value:
             raise app.UsageError("--camera takes no videos beside it, and no --overlay")
-        return _watch(folder)
+        return _watch(_model_folder())
     found = sources.find(argv[1:], lambda path: disk.is_video(path, frame_folders=False))
     if not argv[1:]:
         raise app.UsageError("no video given: python -m tclsta_tf.predict --model=... VIDEO...")
+    pictures = _pictures(found.videos)
+    folder = _model_folder()
     if not any(map(_may_exist, found.videos)):
         return _report_missing(found)
-    pictures = _pictures(found.videos)
     with _loading(f"classifying {len(found.videos)} video(s) with {folder}"):
         from tclsta_tf.prediction import classifier
     model = classifier.Classifier(folder)
@@ -155,6 +156,10 @@ def _answers() -> Iterator[TextIO]:
 def _report(error: object, bars: progress.Bars) -> None:
     with bars.aside():
         cli.complain(error)
+
+
+def _model_folder() -> storage.AnyPath:
+    return exported.check(run_flags.require_folder(_MODEL.name))[0]
 
 
 def _report_missing(found: sources.Found) -> int:
