@@ -57,8 +57,10 @@ def test_later_commands_need_the_workdir_only(workdir, tmp_path, run_command):
 
 def test_saved_flags_replay_the_run(workdir, tiny_records, tmp_path, run_command):
     arguments = [f"--flagfile={workdir}/static/flags.cfg", f"--workdir={tmp_path}", "--part=static"]
-    done = run_command("tclsta_tf.train", *arguments)
-    assert done.returncode == 0, done.stderr
+    done = run_command("tclsta_tf.train", *arguments, "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"static is trained: {tmp_path}/static/model.keras\n"
+    assert "quiet" not in (tmp_path / "static" / "flags.cfg").read_text()  # how much is said is nothing of the run
     assert (tmp_path / "static" / "config.json").read_text() == (workdir / "static" / "config.json").read_text()
 
 
