@@ -40,5 +40,5 @@ def _write_page(package: str) -> str:
     text = f"# {package}\n\n::: {package}\n"
     if "__all__" in (folder / "__init__.py").read_text():  # all that is in it comes from its modules and stands there
         text += "    options: {members: false}\n"
-    modules = [path.stem for path in sorted(folder.glob("[!_]*.py")) if "cli.run(main)" not in path.read_text()]
+    modules = [path.stem for path in sorted(folder.glob("[!_]*.py")) if "\n    cli.run(main" not in path.read_text()]
     return text + "".join(f"\n::: {package}.{module}\n" for module in modules)

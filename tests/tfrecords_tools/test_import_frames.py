@@ -50,7 +50,7 @@ def test_imported_records_equal_converted_ones(tiny_videos, tiny_records, tsn, t
         "--layout=tsn", "--dataset=hmdb51", f"--frames_dir={tsn}", f"--splits_dir={tiny_videos.splits_dir}",
         f"--output_dir={tmp_path}", "--resize=64x48", "--flow=dis", "--frame_rate=10", "--videos_per_shard=4",
     )  # fmt: skip
-    done = import_frames(*arguments, "--workers=2")
+    done = import_frames(*arguments, "--workers=2", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{tiny_videos.num_videos} videos of 3 classes" in done.stdout
     imported, converted = _records(tmp_path), _records(tiny_records)
