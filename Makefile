@@ -12,7 +12,7 @@ REQUIREMENTS ?= requirements.txt
 WORKDIR ?= workdirs
 VIDEOS ?=
 PYTEST_ARGS ?=
-PROCESSES ?= 2
+PROCESSES ?= 0
 FAULTS ?=
 MUTANTS ?=
 LATEST_VENV ?= .venv-latest
@@ -104,15 +104,8 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 	@touch $@
 
 .PHONY: test
-test: $(stamp)  ## run all tests in two processes; PYTEST_ARGS="-m 'not slow'" narrows
-	$(bin)/python -m pytest -n $(PROCESSES) --dist=worksteal $(PYTEST_ARGS)
-
-.PHONY: coverage
-coverage: $(stamp)  ## run all tests and tell which lines of the two packages none of them reached
-	rm -f .coverage .coverage.*
-	$(bin)/python -m coverage run -m pytest -n $(PROCESSES) --dist=worksteal $(PYTEST_ARGS)
-	$(bin)/python -m coverage combine -q
-	$(bin)/python -m coverage report
+test: $(stamp)  ## run all tests; PROCESSES=2 shares them out, PYTEST_ARGS="-m 'not slow'" narrows
+	$(bin)/python -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
 
 .PHONY: faults
 faults: $(stamp)  ## plant 60 faults into layers and TV-L1, one by one; the tests must catch each
