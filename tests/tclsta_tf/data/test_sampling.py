@@ -45,8 +45,9 @@ def test_segments_take_one_frame_from_each_equal_part():
 
 
 def test_unknown_method_and_missing_seed_are_named():
-    with pytest.raises(ValueError, match="`method` must be uniform, release or segments. Received: method='random'"):
-        sampling.sample_positions(tf.constant(5), 3, "random")
+    for method in ("random", "all", "zigzag", ""):
+        with pytest.raises(ValueError, match=f"must be uniform, release or segments. Received: method='{method}'"):
+            sampling.sample_positions(tf.constant(5), 3, method)
     with pytest.raises(ValueError, match="`seed` must be given"):
         sampling.sample_positions(tf.constant(5), 3, "segments")
 
@@ -60,6 +61,15 @@ def test_stack_fields_of_long_videos_are_consecutive():
     starts = stacks.stack_starts(np.arange(30), 29)
     fields = sampling.stack_fields(tf.constant(starts), tf.constant([3, 25], tf.int64), tf.constant(29)).numpy()
     np.testing.assert_array_equal(fields, [np.arange(3, 13), np.arange(19, 29)])
+
+
+def test_dense_stack_fields_are_those_of_the_records():
+    for num_fields in range(26):
+        positions = np.arange(num_fields + 1)
+        found = sampling.dense_stack_fields(tf.constant(positions), tf.constant([num_fields], tf.int64)).numpy()
+        starts = np.minimum(positions, max(num_fields - 10, 0))
+        expected = np.minimum(starts[:, np.newaxis] + np.arange(10), max(num_fields - 1, 0))
+        np.testing.assert_array_equal(found, expected, err_msg=str(num_fields))
 
 
 @pytest.mark.parametrize(("num_frames", "windows"), [(100, 4), (10, 3), (2, 5), (1, 2)])

@@ -39,6 +39,8 @@ def test_scores_that_do_not_match_are_refused():
         score_fusion.late_fusion(STATIC, MOTION[:1])
     with pytest.raises(ValueError, match=r"`motion_scores` must have the shape \[videos, classes\].*\(2,\)"):
         score_fusion.late_fusion(STATIC, MOTION[0])
+    with pytest.raises(ValueError, match=r"`static_scores` must have the shape .*\(1, 2, 2\)"):
+        score_fusion.late_fusion(STATIC[np.newaxis], MOTION)
     with pytest.raises(ValueError, match="`static_scores` must hold real numbers"):
         score_fusion.late_fusion(np.array([["a", "b"]]), MOTION[:1])
 
@@ -46,5 +48,8 @@ def test_scores_that_do_not_match_are_refused():
 def test_a_score_that_is_no_number_is_named():
     broken = MOTION.copy()
     broken[1, 0] = np.nan
-    with pytest.raises(ValueError, match=r"`motion_scores` must be finite.*motion_scores\[1, 0\]=nan"):
+    with pytest.raises(ValueError, match=r"`motion_scores` must be finite.*motion_scores\[1, 0\]=nan and 0 more such"):
+        score_fusion.late_fusion(STATIC, broken)
+    broken[:] = np.inf
+    with pytest.raises(ValueError, match=r"motion_scores\[0, 0\]=inf and 3 more such"):
         score_fusion.late_fusion(STATIC, broken)

@@ -269,3 +269,10 @@ def test_rubber_whale(shared_data, params, limit):
     known = np.abs(truth).max(axis=-1) < 1e9
     flow = tvl1.tvl1_flow(first[np.newaxis], second[np.newaxis], params)[0]
     assert _error(flow[known], truth[known]) <= limit
+
+
+def test_motion_grows_with_the_frame_along_each_axis():
+    u, v = (ops.ones((1, 4, 10)) * value for value in (3.0, 5.0))
+    u, v = tvl1._enlarge_flow([u, v], 6, 20)
+    np.testing.assert_allclose(u, np.full((1, 6, 20), 3.0 * 2), rtol=1e-6)
+    np.testing.assert_allclose(v, np.full((1, 6, 20), 5.0 * 1.5), rtol=1e-6)
