@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
+from typing import Self
 
 import conftest
 
@@ -11,14 +13,15 @@ CAUGHT, SURVIVED = 1, 0  # exit statuses of pytest
 
 
 class Laboratory:
-    """Runs test files on changed code; a context manager is not needed, the folder is the caller's.
+    """Runs test files on changed code; a context manager, at whose end the copy is gone.
 
     Attributes:
         root: the copy. What is changed there must be put back before the next change.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.root = folder
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.root = folder = Path(self._folder.name)
         for name in ("tclsta_tf", "tfrecords_tools", "tests", "configs"):
             shutil.copytree(conftest.ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(conftest.ROOT / "pyproject.toml", folder)
@@ -42,9 +45,12 @@ class Laboratory:
         if status := self.run(tests):
             raise SystemExit(f"error: {tests} must pass on unchanged code. Received: status {status}")
 
-    def close(self) -> None:
-        """Ends the process that runs the tests."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._server.close()
+        self._folder.cleanup()
 
 
 def tests_of(file: str) -> str:

@@ -15,7 +15,6 @@ import argparse
 import difflib
 import random
 import sys
-import tempfile
 from pathlib import Path
 
 import laboratory as laboratories
@@ -56,8 +55,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="which changes are drawn (default: 0)")
     asked = parser.parse_args()
     killed = total = 0
-    with tempfile.TemporaryDirectory() as folder:
-        laboratory = laboratories.Laboratory(Path(folder))
+    with laboratories.Laboratory() as laboratory:
         for file in FILES:
             if asked.files and Path(file).stem not in asked.files:
                 continue
@@ -81,7 +79,6 @@ def main() -> int:
             killed, total = killed + of_file, total + len(drawn)
             sys.stdout.write(f"{file}: {of_file} of {len(drawn)} killed, drawn of {available}\n")
             sys.stdout.flush()
-        laboratory.close()
     sys.stdout.write(f"{killed} of {total} killed, {100 * killed / total:.1f} %\n")
     return int(killed < _WANTED * total)
 

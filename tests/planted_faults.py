@@ -9,7 +9,6 @@ when the test file of the module fails, and nothing else is asked. Ends with 1 i
 
 import dataclasses
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,8 +69,7 @@ def main(argv: Sequence[str]) -> int:
     """Plants and tests each fault whose file's name is in `argv`, or all; returns an exit status."""
     chosen = [fault for fault in read_faults() if len(argv) < 2 or Path(fault.file).stem in argv[1:]]
     survived = []
-    with tempfile.TemporaryDirectory() as folder:
-        laboratory = laboratories.Laboratory(Path(folder))
+    with laboratories.Laboratory() as laboratory:
         for tests in sorted({fault.tests for fault in chosen}):
             laboratory.check(tests)
         for fault in chosen:
@@ -82,7 +80,6 @@ def main(argv: Sequence[str]) -> int:
             survived += [] if status == laboratories.CAUGHT else [fault]
             sys.stdout.write(f"{found.get(status, f'status {status}'):10}  {fault.file}: {fault.what}\n")
             sys.stdout.flush()
-        laboratory.close()
     sys.stdout.write(f"{len(chosen) - len(survived)} of {len(chosen)} faults caught\n")
     return bool(survived)
 
