@@ -130,4 +130,4 @@ def _decoder(streams: tuple[str, ...]) -> Callable[[dict[str, tf.Tensor]], dict[
         "height": scalar,
         "width": scalar,
     }
-    return tf.function(decode, input_signature=[spec])
+    return tf.function(decode, input_signature=[spec], autograph=False)

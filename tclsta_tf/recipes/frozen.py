@@ -144,7 +144,9 @@ class FrozenPart:
     def _compute(self, clips: tf.data.Dataset, frames: int, done: int, total: int) -> Iterator[np.ndarray]:
         first = inference.fold_batch_normalization(self._first)
 
-        @tf.function(input_signature=[pipeline.clip_spec(self._stream, frames, self._run.config.data.crop_size)])
+        spec = pipeline.clip_spec(self._stream, frames, self._run.config.data.crop_size)
+
+        @tf.function(input_signature=[spec], autograph=False)
         def compute(batch: tf.Tensor) -> tf.Tensor:
             grid = first(tf.reshape(batch, [-1, *batch.shape[2:]]), training=False)
             return tf.cast(tf.reshape(grid, [-1, frames, *grid.shape[1:]]), tf.float32)
@@ -246,7 +248,7 @@ class TestClips:
         stored = np.stack([self._store.read(row) for row in self._rows[first : first + count]])
         return self._infer(stored, tuple(names))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _infer(self, stored: tf.Tensor, names: tuple[str, ...]) -> dict[str, tf.Tensor]:
         outputs = self._part.outputs(stored)
         return {name: tf.cast(outputs[name], tf.float32) for name in names}

@@ -174,7 +174,7 @@ def make_inference(
         names: the outputs that are wanted.
     """
 
-    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, run.config.data.crop_size)])
+    @tf.function(input_signature=[pipeline.clip_spec(stream, num_frames, run.config.data.crop_size)], autograph=False)
     def infer(clips: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = model(clips, training=False, heads=False)
         return {name: tf.cast(outputs[name], tf.float32) for name in names}

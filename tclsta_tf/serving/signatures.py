@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -56,14 +57,13 @@ class Signatures:
         """Writes the SavedModel."""
         module = tf.Module()
         weights = quantisation.Int8Weights(self.model) if self.int8 else None
+        # Concrete, and nothing else refers to them: saving would trace any other function again.
         functions = {
-            name: tf.function(function, input_signature=specs, autograph=False)
+            name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
             for name, (function, specs) in self._functions(weights).items()
         }
-        module.functions = functions
-        concrete = [function.get_concrete_function() for function in functions.values()]
         # Those that the functions read, and no others: of a folded network the unfolded one is not served.
-        module.weights = list({id(v): v for function in concrete for v in function.graph.variables}.values())
+        module.weights = list({id(v): v for function in functions.values() for v in function.graph.variables}.values())
         tf.saved_model.save(module, folder, signatures=functions)
 
     def fixed(self) -> tf.types.experimental.GenericFunction:
@@ -82,9 +82,16 @@ class Signatures:
     def _functions(self, weights: quantisation.Int8Weights | None) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
         restored = weights.restored if weights else contextlib.nullcontext
 
-        def run(clips: Tensors) -> Tensors:
+        # Functions of their own, traced and stored once for all signatures.
+        @functools.partial(tf.function, autograph=False)
+        def classify(clips: Tensors) -> Tensors:
             with restored():
-                return self.model({name: clips[name] for name in ("frames", "flow") if name in clips}, training=False)
+                return self.model(clips, training=False)
+
+        read_raw = tf.function(self._read_raw, autograph=False)
+
+        def run(clips: Tensors) -> Tensors:
+            return classify({name: clips[name] for name in ("frames", "flow") if name in clips})
 
         def answer(clips: Tensors) -> Tensors:
             outputs = run(clips)
@@ -94,7 +101,7 @@ class Signatures:
             return kept | {name: clips[name] for name in ("positions",) if name in clips}
 
         def classify_raw(frames: tf.Tensor) -> Tensors:
-            return answer(self._read_raw(frames))
+            return answer(read_raw(frames))
 
         def classify_jpeg(jpeg_frames: tf.Tensor, mask: tf.Tensor) -> Tensors:
             return answer(self._read_jpeg(jpeg_frames, mask))
@@ -105,7 +112,7 @@ class Signatures:
             return answer({n: raw_clips.centre_crop(clip, size) for n, clip in zip(names, clips, strict=True)})
 
         def extract(frames: tf.Tensor) -> Tensors:
-            clips = self._read_raw(frames)
+            clips = read_raw(frames)
             outputs = run(clips)
             wanted = (*FEATURES, "temporal_attention")
             return {name: value for name, value in outputs.items() if name.endswith(wanted)} | {

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    import tensorflow as tf
+
     from tclsta_tf.training import distribution
 
     # Devices can only be set before TensorFlow starts, so every test has two; only those that ask use the second.
     distribution.prepare_devices(logical_cpus=2)
+    # Rewriting graphs takes a fifth of the time of a training of four steps, and is TensorFlow's to test. The commands
+    # that tests start keep it.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session")

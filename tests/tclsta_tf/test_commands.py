@@ -219,6 +219,10 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
     )
     assert done.returncode == 0, done.stderr
     assert f"== {tmp_path}/seed-3/split-2" in done.stdout and "±" not in done.stdout  # a single run
+    member = tmp_path / "seed-3" / "split-2"
+    assert (member / "static" / "flags.cfg").read_text().endswith("--split=2\n--seed=3\n")
+    single = json.loads((member / "report" / "metrics.json").read_text())
+    assert (single["split"], single["seed"]) == ("2", 3)
     metrics = tmp_path / "report" / "metrics.json"
     before = json.loads(metrics.read_text())
     metrics.unlink()
@@ -228,7 +232,7 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
     done = run_command("tclsta_tf.experiment", f"--workdir={tmp_path}")  # goes on by the folder alone
     assert done.returncode == 0 and f"== {tmp_path}/seed-3/split-2" in done.stdout, done.stderr
     assert not (tmp_path / "static").exists()
-    done = run_command("tclsta_tf.compare", tmp_path, tmp_path / "seed-3" / "split-2", "--rows=TCLSTA", "--format=csv")
+    done = run_command("tclsta_tf.compare", tmp_path, member, "--rows=TCLSTA", "--format=csv")
     assert done.returncode == 0, done.stderr
     assert "split-2,TCLSTA,+0.0,-45.9 to +45.9,undecided,0,0,1" in done.stdout
     assert_one_line(run_command("tclsta_tf.compare", tmp_path, workdir), "were tested on different videos")

@@ -12,6 +12,7 @@ from absl import flags
 from tclsta_tf import config
 from tclsta_tf import flags as run_flags
 from tclsta_tf.data import features, pipeline
+from tclsta_tf.evaluation import metrics
 from tclsta_tf.recipes import (
     compare,
     evaluate,
@@ -200,14 +201,24 @@ def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pool
 
 @pytest.fixture(scope="module")
 def members(finished, tmp_path_factory, tiny_records):
-    """Two splits with two seeds each."""
-    folder = tmp_path_factory.mktemp("members")
-    whole = run.Run(finished.config, tiny_records, folder, "--split=1\n")
+    """Two splits with two seeds each, with the report of the finished run but scores drawn by chance."""
+    whole = run.Run(finished.config, tiny_records, tmp_path_factory.mktemp("members"), "--split=1\n")
     made = protocol.make_members(whole, ["1", "2"], [0, 1])
     protocol.save(whole, made)
-    for member in made.runs.values():
-        steps.run_steps(member, steps.training_steps(member, []))
-        report.evaluate_and_report(member)
+    found, values = results.read_scores(finished.report_dir), results.read_metrics(finished.report_dir)
+    for (split, seed), member in made.runs.items():
+        with run.open_test_part():
+            entries = member.subset("test").videos
+        ids, groups = (np.array([getattr(entry, name) for entry in entries]) for name in ("id", "group"))
+        labels = np.array([entry.labels[0] for entry in entries])
+        videos = scores.Videos(ids, labels, np.eye(len(found.classes), dtype=bool)[labels], groups)
+        drawn = np.random.default_rng([int(split), seed])
+        rows = {row: drawn.dirichlet(np.ones(len(found.classes)), len(videos)) for row in found.rows}
+        measured = {row: metrics.summarise(of, videos.labels) for row, of in rows.items()}
+        member.report_dir.mkdir(parents=True)
+        results.write_scores(member.report_dir / results.SCORES_FILE, results.Scores(videos, found.classes, rows))
+        changed = {"split": split, "seed": seed, "flags": member.config.to_json(), "num_test_videos": len(videos)}
+        results.write_metrics(member.report_dir, values | changed | {"results": values["results"] | measured})
     report.report_members(whole, made)
     return whole, made
 
@@ -218,9 +229,8 @@ def test_members_have_folders_splits_and_seeds_of_their_own(members):
         "seed-0/split-1", "seed-0/split-2", "seed-1/split-1", "seed-1/split-2",
     ]  # fmt: skip
     for (split, seed), of in made.runs.items():
-        values = json.loads((of.report_dir / "metrics.json").read_text())
-        assert (values["split"], values["seed"]) == (split, seed)
-        assert (of.part_dir("static") / "flags.cfg").read_text().endswith(f"--split={split}\n--seed={seed}\n")
+        assert (of.config.data.split, of.config.device.seed) == (split, seed)
+        assert of.flags.endswith(f"--split={split}\n--seed={seed}\n")
     again = protocol.load(whole)
     assert again.runs.keys() == made.runs.keys()
 
@@ -345,9 +355,8 @@ def test_compare_shows_differences_video_by_video(finished, members, tmp_path):
         compare.compare([first, second], ["tclsta"])
 
 
-def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_it(finished, tmp_path, tiny_records):
-    settings = dataclasses.replace(finished.config, fusion=config.FusionConfig(awl_scores="kfold", awl_folds=2))
-    made = run.Run(settings, tiny_records, tmp_path)
+def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_it(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run", fusion={"awl_scores": "kfold", "awl_folds": 2})
     names = [step.name for step in steps.training_steps(made, [])]
     assert "train motion (sta), without part 2 of 2" in names
     steps.run_steps(made, steps.training_steps(made, []))
@@ -361,7 +370,7 @@ def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_i
         assert not groups[0] & groups[1]
     assert samples.heads["motion"].shape == (len(everything), 3)
     assert evaluate.evaluate(made).fusion_weights.shape == (3, 2)
-    many = dataclasses.replace(settings, fusion=dataclasses.replace(settings.fusion, awl_folds=50))
+    many = dataclasses.replace(made.config, fusion=dataclasses.replace(made.config.fusion, awl_folds=50))
     with pytest.raises(ValueError, match="--awl_folds=50 needs as many groups"):  # before anything is trained
         steps.training_steps(dataclasses.replace(made, config=many), [])
 
