@@ -11,6 +11,7 @@ VENV ?= .venv
 REQUIREMENTS ?= requirements.txt
 WORKDIR ?= workdirs
 VIDEOS ?=
+MAX_BAD_VIDEOS ?= 0
 PYTEST_ARGS ?=
 PROCESSES ?= 0
 FAULTS ?=
@@ -159,7 +160,7 @@ ifeq ($(VIDEOS),)
 else
 	@out="$(WORKDIR)/demo-$$(basename "$(VIDEOS)")"; set -x; \
 	$(bin)/python -m tfrecords_tools.convert --dataset=folder --resize=148x112 --workers=0 \
-	  --videos_dir="$(VIDEOS)" --output_dir="$$out/records"; \
+	  --max_bad_videos=$(MAX_BAD_VIDEOS) --videos_dir="$(VIDEOS)" --output_dir="$$out/records"; \
 	$(bin)/python -m tclsta_tf.experiment --flagfile=configs/demo.cfg --data_dir="$$out/records" --workdir="$$out/run"
 endif
 

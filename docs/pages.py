@@ -10,7 +10,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-BESIDE = ("LICENSE", "docs/*.ipynb", "docs/*.png", "benchmarks/*.png")  # what the pages show or link to
+BESIDE = (
+    "CITATION.cff",
+    "LICENSE",
+    "docs/*.ipynb",
+    "docs/*.jpg",
+    "docs/*.png",
+    "benchmarks/*.png",
+)  # what the pages show or link to
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -1,8 +1,10 @@
 """What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
 
+import fcntl
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +51,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not here: {folder} does not exist")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function that gives a folder, filled by the first process of the session that asks for it; others wait."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_of(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, whole = base / name, base / f"{name}.whole"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +132,13 @@ def counted_frames():
 
 
 @pytest.fixture(scope="session")
-def tiny_videos(tmp_path_factory, write_video, moving_texture) -> TinyVideos:
+def tiny_videos(made_once, write_video, moving_texture) -> TinyVideos:
     """27 generated clips of 64 x 48 pixels and 1 to 14 frames; motion tells the classes apart. Do not write into it."""
-    root = tmp_path_factory.mktemp("tiny")
+    root = made_once("tiny", lambda folder: _write_tiny_videos(folder, write_video, moving_texture))
+    return TinyVideos(root / "videos", root / "splits", CLASSES, num_videos=len(CLASSES) * 9)
+
+
+def _write_tiny_videos(root: Path, write_video, moving_texture) -> None:
     videos_dir, splits_dir = root / "videos", root / "splits"
     splits_dir.mkdir()
     count = 0
@@ -130,22 +156,20 @@ def tiny_videos(tmp_path_factory, write_video, moving_texture) -> TinyVideos:
                 lines[2].append(f"{name} {(2, 1, 1, 0)[film]} \n")
         for split, text in lines.items():
             (splits_dir / f"{label}_test_split{split}.txt").write_text("".join(text), encoding="utf-8")
-    return TinyVideos(videos_dir, splits_dir, CLASSES, count)
 
 
 @pytest.fixture(scope="session")
-def tiny_records(tmp_path_factory, tiny_videos) -> Path:
+def tiny_records(made_once, tiny_videos) -> Path:
     """Records of `tiny_videos`: all frames and fields, 64 x 48 pixels, 4 videos a shard. Do not write into it."""
     from tfrecords_tools import config, conversion, datasets
 
-    output_dir = tmp_path_factory.mktemp("tiny_records")
     listing = datasets.list_videos(
         config.ListingSettings("hmdb51", str(tiny_videos.videos_dir), str(tiny_videos.splits_dir))
     )
-    conversion.convert(
-        listing, output_dir, config.RecordSettings(resize="64x48", flow="dis"), videos_per_shard=4, workers=1
+    settings = config.RecordSettings(resize="64x48", flow="dis")
+    return made_once(
+        "tiny_records", lambda folder: conversion.convert(listing, folder, settings, videos_per_shard=4, workers=1)
     )
-    return output_dir
 
 
 class CommandServer:

@@ -27,7 +27,12 @@ ADDED = {
     ),
     "tclsta_tf.predict": "",
 }
-LEFT_OUT = {"make": "installs", "tclsta_tf.serve": "does not end", "tensorboard": "does not end"}
+LEFT_OUT = {
+    "make": "installs",
+    ".": "activates what it installs",
+    "tclsta_tf.serve": "does not end",
+    "tensorboard": "does not end",
+}
 
 pytestmark = pytest.mark.slow
 

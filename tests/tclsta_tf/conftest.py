@@ -89,12 +89,17 @@ def tiny_config():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, tiny_records, tiny_config):
+def finished(made_once, tiny_records, tiny_config):
     """A run with all steps done, the variant without attention besides, exported to `<workdir>/export/1`."""
     from tclsta_tf.recipes import export, report, run, steps
 
-    done = run.Run(tiny_config, tiny_records, pathlib.Path(tmp_path_factory.mktemp("run")), "--split=1\n")
-    steps.run_steps(done, steps.training_steps(done, ["none"]))
-    report.evaluate_and_report(done)
-    export.export(done, done.workdir / "export")
-    return done
+    def made_in(folder):
+        return run.Run(tiny_config, tiny_records, folder, "--split=1\n")
+
+    def finish(folder):
+        done = made_in(folder)
+        steps.run_steps(done, steps.training_steps(done, ["none"]))
+        report.evaluate_and_report(done)
+        export.export(done, done.workdir / "export")
+
+    return made_in(made_once("finished", finish))

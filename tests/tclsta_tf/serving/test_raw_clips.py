@@ -13,7 +13,7 @@ from tfrecords_tools import codec, stacks
 from tfrecords_tools.flow import methods, quantise, tvl1
 
 HEIGHT, WIDTH, CROP, FRAMES = 44, 60, 40, 4
-QUICK = tvl1.TVL1Params(num_warps=1, num_iterations=4, median_size=3)  # compiled in a second
+QUICK = tvl1.TVL1Params(num_scales=1, num_warps=1, num_iterations=4, median_size=1)  # compiled in a second
 
 
 def _video(rng, length):
