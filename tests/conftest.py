@@ -1,6 +1,7 @@
 """What several test folders need: the data that lies beside the repository, and a tiny labelled set of real videos."""
 
 import fcntl
+import gc
 import importlib.util
 import json
 import os
@@ -51,6 +52,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not here: {folder} does not exist")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spared_heap():
+    """Takes what earlier files left from the garbage collector, which Keras calls wherever a part is trained.
+
+    TensorFlow keeps its graphs for as long as the process lives, so that the collector would look through millions of
+    objects again and again and free none: a seventh of the time of `recipes/test_frozen.py` alone, and more later on.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
