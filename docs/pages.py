@@ -10,14 +10,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-BESIDE = (
-    "CITATION.cff",
-    "LICENSE",
-    "docs/*.ipynb",
-    "docs/*.jpg",
-    "docs/*.png",
-    "benchmarks/*.png",
-)  # what the pages show or link to
+# What the pages show or link to.
+BESIDE = ("CITATION.cff", "LICENSE", "docs/*.ipynb", "docs/*.jpg", "docs/*.png", "benchmarks/*.png")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -147,7 +147,8 @@ def counted_frames():
 def tiny_videos(made_once, write_video, moving_texture) -> TinyVideos:
     """27 generated clips of 64 x 48 pixels and 1 to 14 frames; motion tells the classes apart. Do not write into it."""
     root = made_once("tiny", lambda folder: _write_tiny_videos(folder, write_video, moving_texture))
-    return TinyVideos(root / "videos", root / "splits", CLASSES, num_videos=len(CLASSES) * 9)
+    num_videos = len(list(root.glob("videos/*/*.avi")))
+    return TinyVideos(root / "videos", root / "splits", CLASSES, num_videos)
 
 
 def _write_tiny_videos(root: Path, write_video, moving_texture) -> None:

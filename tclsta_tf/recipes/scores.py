@@ -10,6 +10,7 @@ from tclsta_tf import config
 from tclsta_tf.data import features
 from tclsta_tf.recipes import parts
 from tclsta_tf.recipes import run as run_lib
+from tfrecords_tools import manifest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,12 @@ def videos(run: run_lib.Run, role: str) -> Videos:
         file = run.feature_file(stream, role)
         if features.read_ids(file)[:: run.clips(role)].tolist() != [entry.id for entry in entries]:
             raise ValueError(f"{file} holds other videos than {run.data_dir}: delete it and extract the features again")
-    truth = np.zeros([len(entries), len(run.labels)], bool)
+    return describe(entries, len(run.labels))
+
+
+def describe(entries: Sequence[manifest.VideoEntry], num_classes: int) -> Videos:
+    """The videos of entries of a manifest, in their order."""
+    truth = np.zeros([len(entries), num_classes], bool)
     for row, entry in enumerate(entries):
         truth[row, list(entry.labels)] = True
     return Videos(

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -83,7 +82,7 @@ class Signatures:
         restored = weights.restored if weights else contextlib.nullcontext
 
         # Functions of their own, traced and stored once for all signatures.
-        @functools.partial(tf.function, autograph=False)
+        @tf.function(autograph=False)
         def classify(clips: Tensors) -> Tensors:
             with restored():
                 return self.model(clips, training=False)

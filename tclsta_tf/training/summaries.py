@@ -42,7 +42,7 @@ class Summaries:
 
     def write_histograms(self, step: int, variables: Iterable[keras.Variable]) -> None:
         """Writes a histogram of the finite values of every variable, under its path."""
-        description = histogram_metadata.create_summary_metadata(display_name=None, description=None)
+        metadata = histogram_metadata.create_summary_metadata(display_name=None, description=None)
         with self._writer.as_default(step=step):
             for variable in variables:
                 # `tf.summary.histogram` would make a number of 64 bits of each value and bucket: half a gigabyte for
@@ -50,7 +50,7 @@ class Summaries:
                 values = keras.ops.convert_to_numpy(variable.value).astype(np.float32)
                 counts, edges = np.histogram(values[np.isfinite(values)], bins=_BUCKETS)
                 buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
-                tf.summary.write(variable.path, tf.constant(buckets, tf.float64), metadata=description)
+                tf.summary.write(variable.path, tf.constant(buckets, tf.float64), metadata=metadata)
 
     def write_settings(self, settings: Mapping[str, bool | int | float | str]) -> None:
         """Writes what TensorBoard's page of hyperparameters compares runs by."""

@@ -208,10 +208,7 @@ def members(finished, tmp_path_factory, tiny_records):
     found, values = results.read_scores(finished.report_dir), results.read_metrics(finished.report_dir)
     for (split, seed), member in made.runs.items():
         with run.open_test_part():
-            entries = member.subset("test").videos
-        ids, groups = (np.array([getattr(entry, name) for entry in entries]) for name in ("id", "group"))
-        labels = np.array([entry.labels[0] for entry in entries])
-        videos = scores.Videos(ids, labels, np.eye(len(found.classes), dtype=bool)[labels], groups)
+            videos = scores.describe(member.subset("test").videos, len(found.classes))
         drawn = np.random.default_rng([int(split), seed])
         rows = {row: drawn.dirichlet(np.ones(len(found.classes)), len(videos)) for row in found.rows}
         measured = {row: metrics.summarise(of, videos.labels) for row, of in rows.items()}
