@@ -13,7 +13,8 @@ WORKDIR ?= workdirs
 VIDEOS ?=
 MAX_BAD_VIDEOS ?= 0
 PYTEST_ARGS ?=
-PROCESSES ?= 0
+# Two test processes where there is room for both: they take 16 GB, or one alone 10.
+PROCESSES ?= $(shell [ "$$(nproc)" -gt 1 ] && awk '/^MemAvailable/ { exit $$2 < 19e6 }' /proc/meminfo && echo 2 || echo 0)
 FAULTS ?=
 MUTANTS ?=
 LATEST_VENV ?= .venv-latest
@@ -105,8 +106,15 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 	@touch $@
 
 .PHONY: test
-test: $(stamp)  ## run all tests; PROCESSES=2 shares them out, PYTEST_ARGS="-m 'not slow'" narrows
+test: $(stamp)  ## run all tests, in PROCESSES=2 where memory allows; PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: $(stamp)  ## run all tests and list the lines that none reaches; less than 90 % is an error
+	$(bin)/python -m coverage erase
+	$(bin)/python -m coverage run -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
+	$(bin)/python -m coverage combine --quiet
+	$(bin)/python -m coverage report --show-missing
 
 .PHONY: faults
 faults: $(stamp)  ## plant 59 faults into layers and TV-L1, one by one; the tests must catch each
@@ -166,5 +174,5 @@ endif
 
 .PHONY: clean
 clean:  ## remove the environment, caches and build products; results in workdirs stay
-	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf "$(VENV)" "$(LATEST_VENV)" "$(TRITON_VENV)" build dist site *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find tclsta_tf tfrecords_tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
