@@ -1,21 +1,30 @@
-"""Prints the README's tables of real clips as Markdown, from an experiment over several seeds with the ablation.
+r"""Prints the README's tables of real clips as Markdown, from what each seed of the study answered on the test videos.
 
-python -m benchmarks.jhmdb21_tables --workdir=study
+python -m benchmarks.jhmdb21_tables --workdir=study --answers_dir=benchmarks/jhmdb21
+
+first writes seed-0.csv and so on there, one file for each seed of an experiment with --seeds and --ablation; without
+--workdir it takes the files that are there. So seeds that were trained on different machines can be put together.
 """
 
+import csv
+import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from absl import app, flags
 
 from tclsta_tf import flags as run_flags
-from tclsta_tf.recipes import protocol
+from tclsta_tf.evaluation import intervals
+from tclsta_tf.recipes import protocol, results
 from tclsta_tf.recipes import run as run_lib
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the finished experiment.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished experiment, whose answers are added.")
+_ANSWERS_DIR = flags.DEFINE_string("answers_dir", None, "Folder of the answers, seed-0.csv and so on.", required=True)
 _STREAMS = ("frame", "flow", "two-stream")
 _FULL = "two-stream+STA"
 _FUSIONS = {  # row -> what it is called, and what it is compared with
+    _FULL: ("the streams' mean, 1:1", ""),
     f"{_FULL}+CLN": ("+CLN", _FULL),
     f"{_FULL}+AWL": ("+AWL", _FULL),
     "TCLSTA": ("+CLN+AWL: TCLSTA", _FULL),
@@ -24,51 +33,94 @@ _FUSIONS = {  # row -> what it is called, and what it is compared with
     "fusion/awl-lp": ("adaptive weights by linear programme, as printed", "fusion/late"),
     "fusion/late-1:1.5": ("1:1.5 for flow", "fusion/late"),
 }
+_VIDEO, _CLASS = "video", "class"
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the tables, and the figures of the text beside them."""
+    """Adds the answers of an experiment, then prints the tables over all seeds."""
     del argv
-    run = run_lib.Run(**run_flags.arguments_of(_WORKDIR.value))
+    folder = pathlib.Path(_ANSWERS_DIR.value)
+    if _WORKDIR.value:
+        _add_answers(run_lib.Run(**run_flags.arguments_of(_WORKDIR.value)), folder)
+    files = sorted(folder.glob("seed-*.csv"))
+    if not files:
+        raise app.UsageError(f"{folder} holds no seed-*.csv: give --workdir too")
+    seeds = [_read_answers(file) for file in files]
+    if any(seed[column] != seeds[0][column] for seed in seeds for column in (_VIDEO, _CLASS)):
+        raise app.UsageError(f"the files of {folder} are not about the same videos")
+    print(f"{', '.join(file.stem for file in files)}, {len(seeds[0][_VIDEO])} videos\n")
+    _print_tables(seeds)
+
+
+def _add_answers(run: run_lib.Run, folder: pathlib.Path) -> None:
+    """Writes the class that each row of each seed gives to each test video."""
     members = protocol.load(run)
     if members is None:
-        raise app.UsageError(f"{_WORKDIR.value} is no experiment over seeds: make it with --seeds=0,1,2 --ablation")
-    common = protocol.combine(members)
-    needed = ["frame", "flow", _FULL, *_FUSIONS]
-    if missing := [row for row in needed if row not in common.results]:
-        raise app.UsageError(f"{_WORKDIR.value} has no row {missing[0]}: run the experiment with --ablation")
+        raise app.UsageError(f"{run.workdir} is no experiment over seeds: make it with --seeds=0,1,2 --ablation")
+    folder.mkdir(parents=True, exist_ok=True)
+    for (_, seed), member in members.runs.items():
+        found = results.read_scores(member.report_dir)
+        classes = np.array(found.classes)
+        columns = {
+            _VIDEO: found.videos.ids,
+            _CLASS: classes[found.videos.labels],
+            **{row: classes[scores.argmax(axis=1)] for row, scores in found.rows.items()},
+        }
+        with (folder / f"seed-{seed}.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _read_answers(file: pathlib.Path) -> dict[str, list[str]]:
+    """Name of a column -> its cells."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _print_tables(seeds: Sequence[dict[str, list[str]]]) -> None:
+    truth = np.array(seeds[0][_CLASS])
+    needed = {_FULL, "frame", "flow", *_FUSIONS, *(rival for _, rival in _FUSIONS.values() if rival)}
+    if missing := [row for row in sorted(needed) if any(row not in seed for seed in seeds)]:
+        raise app.UsageError(f"some seed has no row {missing[0]}: run the experiment with --ablation")
+
+    def right(row: str) -> np.ndarray:
+        """Which seed has which video right, float [seeds, n]."""
+        return np.array([np.array(seed[row]) == truth for seed in seeds], float)
 
     def accuracy(row: str) -> str:
-        mean, spread = (100 * of[row]["overall_accuracy"] for of in (common.results, common.deviations))
-        low, high = (100 * end for end in common.intervals[row]["overall_accuracy"])
-        return f"{mean:.1f} ± {spread:.1f} [{low:.1f}, {high:.1f}]"
+        by_seed = 100 * right(row).mean(axis=1)
+        spread = f" ± {by_seed.std(ddof=1):.1f}" if len(seeds) > 1 else ""
+        low, high = (100 * end for end in intervals.bootstrap(right(row).mean(axis=0)))
+        return f"{by_seed.mean():.1f}{spread} [{low:.1f}, {high:.1f}]"
 
     def difference(first: str, second: str) -> str:
-        found = common.comparisons[first, second]
+        found = intervals.compare(right(first).mean(axis=0), right(second).mean(axis=0))
         low, high = (100 * end for end in found.interval)
         return f"{100 * found.difference:+.1f} [{low:+.1f}, {high:+.1f}], {found.verdict}"
 
-    def line(*cells: str) -> None:
-        print(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
-
-    line("attention (Table VI)", *_STREAMS)
-    line(*["---"] * 4)
+    _print_line("attention (Table VI)", *_STREAMS)
+    _print_line(*["---"] * 4)
     for name, suffix in (("none", ""), *((part, part) for part in ("+SA", "+TA", "+STA"))):
-        line(name, *(accuracy(stream + suffix) for stream in _STREAMS))
-    line("+STA minus none", *(difference(stream, f"{stream}+STA") for stream in _STREAMS))
+        _print_line(name, *(accuracy(stream + suffix) for stream in _STREAMS))
+    _print_line("+STA minus none", *(difference(stream, f"{stream}+STA") for stream in _STREAMS))
     print()
-    line("with +STA on both streams (Tables VII, VIII)", "accuracy", "minus the streams' mean")
-    line(*["---"] * 3)
-    line("the streams' mean, 1:1", accuracy(_FULL), "")
+    _print_line("with +STA on both streams (Tables VII, VIII)", "accuracy", "minus the streams' mean")
+    _print_line(*["---"] * 3)
     for row, (name, rival) in _FUSIONS.items():
-        line(name, accuracy(row), difference(rival, row))
+        _print_line(name, accuracy(row), difference(rival, row) if rival else "")
     print()
     for first in ("frame+STA", "flow+STA"):
         print(f"{_FULL} minus {first}: {difference(first, _FULL)}")
-    chosen = common.scores["TCLSTA"].argmax(axis=1)
-    for label, name in enumerate(run.labels):
-        own = common.videos.labels == label
-        print(f"{name}: {np.sum(own & (chosen == label))} of {np.sum(own)}")
+    print("TCLSTA, videos of a class that are right, mean of the seeds:")
+    of_video = right("TCLSTA").mean(axis=0)
+    for name in sorted(set(truth), key=lambda name: of_video[truth == name].mean()):
+        print(f"  {name}: {of_video[truth == name].sum():.1f} of {(truth == name).sum()}")
+
+
+def _print_line(*cells: str) -> None:
+    print(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(cells)} |"))
 
 
 if __name__ == "__main__":
