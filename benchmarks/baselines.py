@@ -106,7 +106,7 @@ def main(argv: Sequence[str]) -> None:
             layers += [keras.layers.Dense(dense, activation="relu")] if dense else []
             layers += [keras.layers.Dense(len(run.labels), activation="softmax")]
             model = keras.Sequential([keras.Input(train.shape[1:]), *layers])
-            model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+            model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
             return model
 
         watched = (train[held], labels[held])
