@@ -13,8 +13,8 @@ WORKDIR ?= workdirs
 VIDEOS ?=
 MAX_BAD_VIDEOS ?= 0
 PYTEST_ARGS ?=
-# Two test processes where there is room for both: they take 16 GB, or one alone 10.
-PROCESSES ?= $(shell [ "$$(nproc)" -gt 1 ] && awk '/^MemAvailable/ { exit $$2 < 19e6 }' /proc/meminfo && echo 2 || echo 0)
+# Of the tests: TensorFlow keeps its graphs for as long as a process lives, so that two of them outgrow 24 GB.
+PROCESSES ?= 0
 FAULTS ?=
 MUTANTS ?=
 LATEST_VENV ?= .venv-latest
@@ -106,7 +106,7 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 	@touch $@
 
 .PHONY: test
-test: $(stamp)  ## run all tests, in PROCESSES=2 where memory allows; PYTEST_ARGS="-m 'not slow'" narrows
+test: $(stamp)  ## run all tests; PROCESSES=2 shares them out, PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
 
 .PHONY: coverage
