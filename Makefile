@@ -28,6 +28,7 @@ latest_tests := $(addprefix tests/tclsta_tf/,layers data evaluation fusion train
   $(addprefix tests/tfrecords_tools/test_,codec.py jpeg.py quiet_import.py record_file.py schema.py stacks.py video.py)
 
 bin := $(VENV)/bin
+all_tests = -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
@@ -107,12 +108,12 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 
 .PHONY: test
 test: $(stamp)  ## run all tests; PROCESSES=2 shares them out, PYTEST_ARGS="-m 'not slow'" narrows
-	$(bin)/python -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
+	$(bin)/python $(all_tests)
 
 .PHONY: coverage
 coverage: $(stamp)  ## run all tests and list the lines that none reaches; less than 90 % is an error
 	$(bin)/python -m coverage erase
-	$(bin)/python -m coverage run -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
+	$(bin)/python -m coverage run $(all_tests)
 	$(bin)/python -m coverage combine --quiet
 	$(bin)/python -m coverage report --show-missing
 

@@ -8,7 +8,6 @@ first writes seed-0.csv and so on there, one file for each seed of an experiment
 
 import csv
 import pathlib
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,10 +17,12 @@ from tclsta_tf import flags as run_flags
 from tclsta_tf.evaluation import intervals
 from tclsta_tf.recipes import protocol, results
 from tclsta_tf.recipes import run as run_lib
+from tclsta_tf.reports import tables
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished experiment, whose answers are added.")
 _ANSWERS_DIR = flags.DEFINE_string("answers_dir", None, "Folder of the answers, seed-0.csv and so on.", required=True)
 _STREAMS = ("frame", "flow", "two-stream")
+_ATTENTIONS = ("", "+SA", "+TA", "+STA")
 _FULL = "two-stream+STA"
 _FUSIONS = {  # row -> what it is called, and what it is compared with
     _FULL: ("the streams' mean, 1:1", ""),
@@ -81,8 +82,8 @@ def _read_answers(file: pathlib.Path) -> dict[str, list[str]]:
 
 def _print_tables(seeds: Sequence[dict[str, list[str]]]) -> None:
     truth = np.array(seeds[0][_CLASS])
-    needed = {_FULL, "frame", "flow", *_FUSIONS, *(rival for _, rival in _FUSIONS.values() if rival)}
-    if missing := [row for row in sorted(needed) if any(row not in seed for seed in seeds)]:
+    needed = [*(stream + attention for stream in _STREAMS for attention in _ATTENTIONS), *_FUSIONS, "fusion/late"]
+    if missing := [row for row in needed if any(row not in seed for seed in seeds)]:
         raise app.UsageError(f"some seed has no row {missing[0]}: run the experiment with --ablation")
 
     def right(row: str) -> np.ndarray:
@@ -100,27 +101,24 @@ def _print_tables(seeds: Sequence[dict[str, list[str]]]) -> None:
         low, high = (100 * end for end in found.interval)
         return f"{100 * found.difference:+.1f} [{low:+.1f}, {high:+.1f}], {found.verdict}"
 
-    _print_line("attention (Table VI)", *_STREAMS)
-    _print_line(*["---"] * 4)
-    for name, suffix in (("none", ""), *((part, part) for part in ("+SA", "+TA", "+STA"))):
-        _print_line(name, *(accuracy(stream + suffix) for stream in _STREAMS))
-    _print_line("+STA minus none", *(difference(stream, f"{stream}+STA") for stream in _STREAMS))
-    print()
-    _print_line("with +STA on both streams (Tables VII, VIII)", "accuracy", "minus the streams' mean")
-    _print_line(*["---"] * 3)
-    for row, (name, rival) in _FUSIONS.items():
-        _print_line(name, accuracy(row), difference(rival, row) if rival else "")
-    print()
+    attentions = [
+        (attention or "none", *(accuracy(stream + attention) for stream in _STREAMS)) for attention in _ATTENTIONS
+    ]
+    attentions.append(("+STA minus none", *(difference(stream, f"{stream}+STA") for stream in _STREAMS)))
+    fusions = [
+        (name, accuracy(row), difference(rival, row) if rival else "") for row, (name, rival) in _FUSIONS.items()
+    ]
+    for header, rows in (
+        (("attention (Table VI)", *_STREAMS), attentions),
+        (("with +STA on both streams (Tables VII, VIII)", "accuracy", "minus the streams' mean"), fusions),
+    ):
+        print(tables.Table(header, tuple(rows), text_columns=len(header)).to_markdown())
     for first in ("frame+STA", "flow+STA"):
         print(f"{_FULL} minus {first}: {difference(first, _FULL)}")
     print("TCLSTA, videos of a class that are right, mean of the seeds:")
     of_video = right("TCLSTA").mean(axis=0)
-    for name in sorted(set(truth), key=lambda name: of_video[truth == name].mean()):
+    for name in sorted(np.unique(truth), key=lambda name: of_video[truth == name].mean()):
         print(f"  {name}: {of_video[truth == name].sum():.1f} of {(truth == name).sum()}")
-
-
-def _print_line(*cells: str) -> None:
-    print(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(cells)} |"))
 
 
 if __name__ == "__main__":
