@@ -22,7 +22,7 @@ def claim(run: run_lib.Run, part: str) -> None:
         ValueError: where it belongs to others; names the first setting that differs.
     """
     folder = run.part_dir(part)
-    if run.model_file(part).exists() or any(folder.glob("checkpoints*/*.index")):
+    if _is_begun(run, part):
         verify(run, part)
         return
     # Nothing has been trained here: a first try that failed before its first checkpoint does not bind the next.
@@ -41,8 +41,14 @@ def verify(run: run_lib.Run, part: str, with_records: bool = True) -> None:
     folder = run.part_dir(part)
     file = folder / "config.json"
     if not file.exists():
+        if _is_begun(run, part):
+            raise ValueError(f"{folder} does not say what it was made with: {file.name} is missing. Delete the folder")
         raise ValueError(f"{run.model_file(part)} does not exist: train --part={part} to its end first")
     _compare(run, json.loads(file.read_text(encoding="utf-8")), of(run, part, with_records), folder)
+
+
+def _is_begun(run: run_lib.Run, part: str) -> bool:
+    return run.model_file(part).exists() or any(run.part_dir(part).glob("checkpoints*/*.index"))
 
 
 def of(run: run_lib.Run, part: str, with_records: bool = True) -> dict[str, dict[str, object]]:
