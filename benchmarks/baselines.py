@@ -41,6 +41,7 @@ def main(argv: Sequence[str]) -> None:
     from tclsta_tf.models import backbones, inference
     from tclsta_tf.recipes import evaluate, parts, results
     from tclsta_tf.recipes import run as run_lib
+    from tclsta_tf.reports import tables
 
     run = run_lib.Run(**run_flags.arguments_of(_WORKDIR.value))
     read = results.read_scores(run.report_dir)
@@ -134,18 +135,20 @@ def main(argv: Sequence[str]) -> None:
         final: read.rows[final],
     }
     right = {name: metrics.is_right(scores, read.videos.truth) for name, scores in rows.items()}
-    steps = run.workdir / "timing.json"
     print(f"{len(read.videos)} test videos; features of the training part once: {extraction:.0f} s; ", end="")
-    print(", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()), f"; the run itself: {steps}\n")
-    print(f"| classifier | overall accuracy | mean per class | {final} minus it, 95 % interval |")
-    print("|---|---|---|---|")
-    for name, scores in rows.items():
+    print(", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()), end="; ")
+    print(f"the run itself: {run.workdir / 'timing.json'}\n")
+
+    def cells(name: str, scores: np.ndarray) -> tuple[str, ...]:
         summary = metrics.summarise(scores, read.videos.truth if read.videos.is_multi_label else read.videos.labels)
+        accuracies = (f"{summary[metric]:.3f}" for metric in ("overall_accuracy", "mean_class_accuracy"))
+        if name == final:
+            return name, *accuracies, ""
         found = intervals.compare(right[name], right[final])
-        paired = (
-            "" if name == final else f"{found.difference:+.3f} [{found.interval[0]:+.3f}, {found.interval[1]:+.3f}]"
-        )
-        print(f"| {name} | {summary['overall_accuracy']:.3f} | {summary['mean_class_accuracy']:.3f} | {paired} |")
+        return name, *accuracies, f"{found.difference:+.3f} [{found.interval[0]:+.3f}, {found.interval[1]:+.3f}]"
+
+    header = ("classifier", "overall accuracy", "mean per class", f"{final} minus it, 95 % interval")
+    print(tables.Table(header, tuple(cells(*row) for row in rows.items())).to_markdown())
 
 
 if __name__ == "__main__":

@@ -20,11 +20,7 @@ ROOT = documents.ROOT
 # What is added behind the flags of the README, so that it takes seconds; the last value of a flag counts.
 ADDED = {
     "tfrecords_tools.convert": "--flow=dis --workers=1",
-    "tclsta_tf.experiment": (
-        "--crop_size=40 --test_frames=3 --validation_fraction=0.34 --cam_units=8 --lstm_units=8 "
-        "--collaborative_width=8 --static_steps=2 --static_batch_size=4 --static_frames=2 --motion_steps=2 "
-        "--motion_batch_size=4 --motion_frames=2 --collaborative_steps=2 --collaborative_batch_size=4"
-    ),
+    "tclsta_tf.experiment": "--flagfile=configs/ci.cfg",
     "tclsta_tf.predict": "",
 }
 LEFT_OUT = {

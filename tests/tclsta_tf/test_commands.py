@@ -16,11 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TINY = (
-    "--backbone=small --crop_size=40 --test_frames=3 --validation_fraction=0.34 --cam_units=8 --lstm_units=8 "
-    "--collaborative_width=8 --static_steps=2 --static_batch_size=4 --static_frames=2 --motion_steps=2 "
-    "--motion_batch_size=4 --motion_frames=2 --collaborative_steps=2 --collaborative_batch_size=4"
-).split()
+TINY = "--flagfile=configs/ci.cfg"
 
 
 def assert_one_line(done, *parts, status=1):
@@ -37,7 +33,7 @@ def assert_one_line(done, *parts, status=1):
 def workdir(tmp_path_factory, tiny_records, run_command):
     """A run made by the command itself, exported to `export/1`."""
     folder = tmp_path_factory.mktemp("command") / "run"
-    done = run_command("tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
+    done = run_command("tclsta_tf.experiment", TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
     assert done.returncode == 0, done.stderr
     assert "TCLSTA" in done.stdout and f"model:  {folder}/export/1" in done.stdout
     return folder
@@ -215,7 +211,7 @@ def test_predict_refuses_what_makes_no_sense(predict, arguments, message):
 
 def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path, run_command):
     done = run_command(
-        "tclsta_tf.experiment", *TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--splits=2", "--seeds=3"
+        "tclsta_tf.experiment", TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--splits=2", "--seeds=3"
     )
     assert done.returncode == 0, done.stderr
     assert f"== {tmp_path}/seed-3/split-2" in done.stdout and "±" not in done.stdout  # a single run
@@ -262,8 +258,8 @@ def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_
                 "--part=static",
                 "--data_dir={records}",
                 "--workdir={tmp}",
+                TINY,
                 "--crop_size=200",
-                *TINY[2:],
             ],
             ["--crop_size", "64x48"],
             1,
@@ -340,7 +336,7 @@ def test_help_tells_what_a_command_does_without_loading_tensorflow(module):
 
 
 def test_sigterm_saves_and_has_an_exit_status_of_its_own(tiny_records, tmp_path):
-    flags = [*TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--part=static", "--static_steps=100000",
+    flags = [TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--part=static", "--static_steps=100000",
              "--static_checkpoint_every=1000", "--static_validate_every=10"]  # fmt: skip
     line = [sys.executable, "-m", "tclsta_tf.train", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -69,7 +69,7 @@ def test_two_workers_equal_one_also_when_one_is_killed(tmp_path):
     assert processes[1].wait(timeout=200) == -9
     # The other one may wait for the one that is gone; whoever runs the cluster ends it.
     try:
-        processes[0].wait(timeout=45)
+        processes[0].wait(timeout=10)
     except subprocess.TimeoutExpired:
         processes[0].kill()
     assert _finish(processes)[0]

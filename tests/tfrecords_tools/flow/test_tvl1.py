@@ -24,6 +24,16 @@ def _pair(step: tuple[int, int], height: int = 64, width: int = 96, seed: int = 
     return tuple(np.rint(frame).astype(np.uint8)[np.newaxis] for frame in (first, second))
 
 
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Has the operations run one by one: for a frame size or a setting of its own, compiling would take longer."""
+
+    def not_compiled(function, options, *signature):
+        return lambda first, second: function(first, second, options)
+
+    monkeypatch.setattr(tvl1.compilation, "_compile", not_compiled)
+
+
 def _error(flow: np.ndarray, truth) -> float:
     return float(np.linalg.norm(flow - np.asarray(truth), axis=-1).mean())
 
@@ -37,7 +47,7 @@ def test_finds_a_translation(step, params):
     assert _error(flow[:, margin:-margin, margin:-margin], step) < 0.1
 
 
-def test_finds_a_motion_of_15_pixels():
+def test_finds_a_motion_of_15_pixels(interpreted):
     # What moves fast must be visible on the coarse scales.
     canvas = np.rint(_texture(140, 200, blur=8.0)).astype(np.uint8)
     flow = tvl1.tvl1_flow(canvas[np.newaxis, 10:130, 20:180], canvas[np.newaxis, 10:130, 5:165])
@@ -85,7 +95,7 @@ def test_iterations_equal_plain_numpy():
 @pytest.mark.parametrize(
     "size", [(1, 1), (1, 16), (16, 1), (2, 3), (5, 5), (11, 13), (16, 16), (33, 47)], ids=lambda size: f"{size}"
 )
-def test_any_size_gives_finite_flow(size):
+def test_any_size_gives_finite_flow(size, interpreted):
     rng = np.random.default_rng(0)
     first, second = (rng.integers(0, 256, (2, *size), np.uint8) for _ in range(2))
     flow = tvl1.tvl1_flow(first, second, QUICK)
@@ -105,7 +115,7 @@ def test_identical_frames_do_not_move():
 
 
 @pytest.mark.parametrize("values", [(0, 0), (255, 255), (10, 200)])
-def test_constant_frames_do_not_move(values):
+def test_constant_frames_do_not_move(values, interpreted):
     first, second = (np.full((1, 24, 31), value, np.uint8) for value in values)
     assert not tvl1.tvl1_flow(first, second, QUICK).any()
 
@@ -131,7 +141,7 @@ def test_a_change_of_brightness_is_not_motion():
     assert _error(tvl1.tvl1_flow(first, brighter, without)[inside], (2, 1)) > 0.2
 
 
-def test_an_object_moves_and_its_surroundings_do_not():
+def test_an_object_moves_and_its_surroundings_do_not(interpreted):
     first = _texture(80, 100)
     second = first.copy()
     first[25:60, 30:65] = second[25:60, 34:69] = _texture(35, 35, seed=9)
@@ -254,7 +264,7 @@ def test_wrong_settings_are_refused(changes, message):
     ],
     ids=str,
 )
-def test_every_setting_works(changes):
+def test_every_setting_works(changes, interpreted):
     flow = tvl1.tvl1_flow(*_pair((1, 0), 40, 48), dataclasses.replace(tvl1.TVL1Params(), **changes))
     assert _error(flow[:, 4:-4, 4:-4], (1, 0)) < 0.3
 
