@@ -95,7 +95,7 @@ class Gradients:
         limit, norm = self.settings.clip_value, self.settings.clip_norm
 
         def of_whole_batch(gradient: tf.Tensor) -> tf.Tensor:
-            return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
+            return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradient) if replicas > 1 else gradient
 
         shares = list(gradients)
         if limit:

@@ -1,5 +1,6 @@
 """The loop: resumed equals uninterrupted, two devices equal one, and the step equals the formula."""
 
+import gc
 import os
 import pathlib
 import resource
@@ -114,6 +115,17 @@ def test_a_run_stopped_anywhere_ends_with_the_same_weights(tmp_path, stop):
     resumed.train()
     for expected, found in zip(weights(whole), weights(resumed), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("settings", [{}, {"clip_norm": 1.0}], ids=str)
+def test_what_was_trained_leaves_no_graph_behind(tmp_path, settings):
+    def count_graphs():
+        gc.collect()
+        return sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects())
+
+    before = count_graphs()
+    make_trainer(tmp_path, steps=2, **settings).train()
+    assert count_graphs() == before
 
 
 def test_a_finished_run_does_nothing(tmp_path):
