@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def assert_one_line(done, *parts, status=1):
 def workdir(tmp_path_factory, tiny_records, run_command):
     """A run made by the command itself, exported to `export/1`."""
     folder = tmp_path_factory.mktemp("command") / "run"
-    done = run_command("tclsta_tf.experiment", TINY, f"--data_dir={tiny_records}", f"--workdir={folder}")
+    line = [TINY, f"--data_dir={tiny_records}", f"--workdir={folder}", "--variants=none"]
+    done = run_command("tclsta_tf.experiment", *line)
     assert done.returncode == 0, done.stderr
     assert "TCLSTA" in done.stdout and f"model:  {folder}/export/1" in done.stdout
     return folder
@@ -49,6 +51,16 @@ def test_later_commands_need_the_workdir_only(workdir, tmp_path, run_command):
     assert before["results"] == after["results"] and before["flags"] == after["flags"]
     done = run_command("tclsta_tf.export", f"--workdir={workdir}", f"--output_dir={tmp_path}")
     assert done.returncode == 0 and (tmp_path / "1" / "saved_model.pb").exists(), done.stderr
+
+
+def test_the_rivals_of_benchmarks_are_trained_and_measured(workdir, tmp_path, run_command):
+    copy = shutil.copytree(workdir, tmp_path / "run")
+    done = run_command("benchmarks.baselines", f"--workdir={copy}", "--frames=3")
+    assert done.returncode == 0, done.stderr
+    accuracies = dict(re.findall(r"^\| ([^|]*?) +\| +(\d\.\d{3}) \|", done.stdout, re.MULTILINE))
+    assert len(accuracies) == 5 and "TCLSTA" in accuracies, done.stdout
+    assert all(0 <= float(value) <= 1 for value in accuracies.values())
+    assert " benchmarks.baselines, " in (copy / "test_part_reads.txt").read_text().splitlines()[-1]
 
 
 def test_saved_flags_replay_the_run(workdir, tiny_records, tmp_path, run_command):
@@ -297,7 +309,7 @@ def test_bad_input_gives_one_line(arguments, parts, status, tmp_path, tiny_recor
 
 def test_a_workdir_of_another_configuration_is_refused(workdir, tiny_records, run_command):
     done = run_command("tclsta_tf.train", "--part=static", f"--workdir={workdir}", "--cam_units=9")
-    assert_one_line(done, "was made with --cam_units=8, this run says --cam_units=9")
+    assert_one_line(done, "was made with --cam_units=16, this run says --cam_units=9")
 
 
 @pytest.mark.parametrize(
