@@ -13,8 +13,8 @@ WORKDIR ?= workdirs
 VIDEOS ?=
 MAX_BAD_VIDEOS ?= 0
 PYTEST_ARGS ?=
-# Of the tests: TensorFlow keeps its graphs for as long as a process lives, so that two of them outgrow 24 GB.
-PROCESSES ?= 0
+# Of the tests: two where there is memory for them; XLA keeps what it compiles for as long as a process lives.
+PROCESSES ?= $(shell awk '/^MemTotal/ { print ($$2 > 22e6) ? 2 : 0 }' /proc/meminfo)
 FAULTS ?=
 MUTANTS ?=
 LATEST_VENV ?= .venv-latest
@@ -107,7 +107,7 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 	@touch $@
 
 .PHONY: test
-test: $(stamp)  ## run all tests; PROCESSES=2 shares them out, PYTEST_ARGS="-m 'not slow'" narrows
+test: $(stamp)  ## run all tests; PROCESSES=0 keeps them in one process, PYTEST_ARGS="-m 'not slow'" narrows
 	$(bin)/python $(all_tests)
 
 .PHONY: coverage
