@@ -27,8 +27,9 @@ def test_maps_are_grids_that_are_not_negative(rng, name, channels):
 
 
 @pytest.mark.parametrize("name", ["resnet50v15", "resnet50v2", "vgg16", "alexnet", "googlenet"])
-def test_a_saved_network_is_the_same(rng, tmp_path, name):
-    model, frames = backbones.build_backbone(name), images(rng)
+@pytest.mark.parametrize("channels", [3, 20])
+def test_a_saved_network_is_the_same(rng, tmp_path, name, channels):
+    model, frames = backbones.build_backbone(name, channels), images(rng, channels)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(np.asarray(again(frames)), np.asarray(model(frames)))

@@ -1,4 +1,4 @@
-"""Two processes over TF_CONFIG, of which one is killed and both are started again, equal one."""
+"""Two processes over TF_CONFIG equal one, also after one of them was killed and both were started again."""
 
 import json
 import os
@@ -58,8 +58,12 @@ def _assert_equal(folder: pathlib.Path, first: str, second: str) -> None:
         np.testing.assert_allclose(other[key], one[key], atol=1e-6, err_msg=key)
 
 
-def test_two_workers_of_which_one_is_killed_equal_one(tmp_path):
+def test_two_workers_equal_one_also_when_one_is_killed(tmp_path):
     assert _finish(_start(1, tmp_path / "alone", "alone")) == [0]
+    assert _finish(_start(2, tmp_path / "pair", "pair")) == [0, 0]
+    _assert_equal(tmp_path, "alone-0", "pair-0")
+    _assert_equal(tmp_path, "alone-0", "pair-1")
+
     folder = tmp_path / "killed"
     processes = _start(2, folder, "killed", die_at=6)
     assert processes[1].wait(timeout=200) == -9
