@@ -118,7 +118,7 @@ coverage: $(stamp)  ## run all tests and list the lines that none reaches; less 
 	$(bin)/python -m coverage report --show-missing
 
 .PHONY: faults
-faults: $(stamp)  ## plant 59 faults into layers and TV-L1, one by one; the tests must catch each
+faults: $(stamp)  ## plant 62 faults into layers and TV-L1, one by one; the tests must catch each
 	$(bin)/python tests/planted_faults.py $(FAULTS)
 
 .PHONY: mutants

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tclsta_tf.layers import batch_normalization as batch_normalization_lib
 from tclsta_tf.layers import frozen_batch_normalization, input_scaling
 
 BATCHNORM_MODES = ("batch", "synchronized", "partial", "frozen")
@@ -48,13 +49,12 @@ def batch_normalization(batchnorm: str, is_first: bool, **config: Any) -> keras.
     """
     if batchnorm == "frozen" or (batchnorm == "partial" and not is_first):
         return frozen_batch_normalization.FrozenBatchNormalization(**config)
-    return keras.layers.BatchNormalization(**{**config, "synchronized": batchnorm == "synchronized"})
+    config = {**config, "synchronized": batchnorm == "synchronized"}
+    return batch_normalization_lib.BatchNormalization(**config)
 
 
 def rebuild(model: keras.Model, batchnorm: str, first_normalization: str, policy: Any) -> keras.Model:
     """A network of keras.applications with its normalisation in one of the modes and its layers of a dtype policy."""
-    if batchnorm == "batch" and policy.name == keras.config.dtype_policy().name:
-        return model
 
     def rebuild_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": policy}

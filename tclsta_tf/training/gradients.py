@@ -73,7 +73,8 @@ class Gradients:
             tape.watch([variable.value for variable in self.variables])
             losses, scores = self.forward(batch, step)
             sums = {name: share * tf.reduce_sum(loss) for name, loss in losses.items()}
-            loss = tf.add_n(list(sums.values()))
+            # Not `tf.add_n`, whose order depends on which term's memory is free first.
+            loss = tf.reduce_sum(tf.stack(list(sums.values())))
             scaled = tf.cast(scale, loss.dtype) * loss
         gradients = tape.gradient(scaled, [variable.value for variable in self.variables], unconnected_gradients="zero")
         hits = tf.argmax(scores, axis=-1, output_type=tf.int32) == batch["labels"]
