@@ -9,8 +9,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation with a gradient of its own: the same function, the same output to the last bit.
 
     Keras' gradient is differentiated operation by operation and adds up three terms, by an operation of TensorFlow that
-    adds them in the order in which their memory can be used again. That differs from run to run of the same seed, and
-    so do the sums' last bits. This one is written out (Ioffe and Szegedy 2015, section 3) and has one order.
+    begins with the one whose memory is free first. That differs from run to run of the same seed, and so do the sums'
+    last bits. This one is written out (Ioffe and Szegedy 2015, section 3) and has one order.
 
     Call arguments:
         inputs: float [..., channels].

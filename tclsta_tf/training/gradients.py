@@ -73,7 +73,7 @@ class Gradients:
             tape.watch([variable.value for variable in self.variables])
             losses, scores = self.forward(batch, step)
             sums = {name: share * tf.reduce_sum(loss) for name, loss in losses.items()}
-            # Not `tf.add_n`, whose order depends on which term's memory is free first.
+            # Not `tf.add_n`, which begins with the term whose memory is free first: the last bits would differ.
             loss = tf.reduce_sum(tf.stack(list(sums.values())))
             scaled = tf.cast(scale, loss.dtype) * loss
         gradients = tape.gradient(scaled, [variable.value for variable in self.variables], unconnected_gradients="zero")
