@@ -30,7 +30,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         channels = self.axis % len(inputs.shape)
         axes = [axis for axis in range(len(inputs.shape)) if axis != channels]
-        # Gradients flow to the statistics as well: `_normalise` takes them into account.
+        # What goes to the inputs through their statistics is in the gradient below.
         mean, variance = ops.moments(ops.stop_gradient(ops.cast(inputs, dtype)), axes)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(ops.cast(average, dtype) * self.momentum + value * (1.0 - self.momentum))
@@ -73,7 +73,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 centred = slope - ops.reshape(of_beta / count, shape)
                 uncorrelated = centred - whitened * ops.reshape(of_gamma / count, shape)
                 of_inputs = uncorrelated * ops.reshape(inverse * gamma, shape)
-                # The statistics come from the inputs, through which their part of the gradient has gone.
+                # What goes through the statistics is in `of_inputs` already.
                 nothing = ops.zeros_like(mean)
                 return ops.cast(of_inputs, inputs.dtype), of_gamma, of_beta, nothing, nothing
 

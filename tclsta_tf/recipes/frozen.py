@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from tclsta_tf.data import frozen_features, pipeline
-from tclsta_tf.layers import frozen_batch_normalization
 from tclsta_tf.models import attention_stream, backbones, inference
 from tclsta_tf.recipes import run as run_lib
 from tclsta_tf.training import preemption, summaries
@@ -75,7 +74,7 @@ class FrozenPart:
         self._run, self._stream, self._settings, self._model = run, stream, settings, model
         self._first, self._second = backbones.split(model.backbone, settings.backbone, settings.freeze_until)
         normalisations = [layer for layer in self._first.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        if not all(isinstance(layer, frozen_batch_normalization.FrozenBatchNormalization) for layer in normalisations):
+        if any(layer.trainable for layer in normalisations):
             cache, batchnorm = (run.config.flag_of(stream, flag) for flag in ("cache_frozen", "batchnorm"))
             raise ValueError(
                 f"{cache} needs {batchnorm}=frozen: normalised by their batch, the features of a clip change. "
