@@ -54,6 +54,8 @@ def prepare(device: config.DeviceConfig) -> None:
     keras.utils.set_random_seed(device.seed)
     keras.config.set_dtype_policy(device.precision)
     tf.config.experimental.enable_op_determinism()
+    # It gathers pairs of sums into TensorFlow's AddN, whose order of summation op determinism does not fix.
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def train_stages(

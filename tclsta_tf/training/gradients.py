@@ -68,15 +68,17 @@ class Gradients:
         self, batch: Batch, step: tf.Tensor, scale: tf.Tensor
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         share = 1.0 / self.settings.batch_size
-        # Only what is trained is watched: of frozen layers below, no activations are kept.
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in self.variables])
-            losses, scores = self.forward(batch, step)
-            sums = {name: share * tf.reduce_sum(loss) for name, loss in losses.items()}
-            # Not `tf.add_n`, which begins with the term whose memory is free first: the last bits would differ.
-            loss = tf.reduce_sum(tf.stack(list(sums.values())))
-            scaled = tf.cast(scale, loss.dtype) * loss
-        gradients = tape.gradient(scaled, [variable.value for variable in self.variables], unconnected_gradients="zero")
+        losses, scores = self.forward(batch, step)
+        sums = {name: share * tf.reduce_sum(loss) for name, loss in losses.items()}
+        # Not `tf.add_n`, which begins with the term whose memory is free first: the last bits would differ. For the
+        # same reason not `tf.GradientTape`, which sums by it what comes to a tensor from its several uses.
+        loss = tf.reduce_sum(tf.stack(list(sums.values())))
+        gradients = tf.gradients(
+            tf.cast(scale, loss.dtype) * loss,
+            [variable.value for variable in self.variables],
+            aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE,
+            unconnected_gradients="zero",
+        )
         hits = tf.argmax(scores, axis=-1, output_type=tf.int32) == batch["labels"]
         accuracy = share * tf.reduce_sum(tf.cast(hits, tf.float32))
         values = {f"loss_{name}": value for name, value in sums.items()} | {"loss": loss, "accuracy": accuracy}
