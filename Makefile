@@ -28,7 +28,7 @@ latest_tests := $(addprefix tests/tclsta_tf/,layers data evaluation fusion train
   $(addprefix tests/tfrecords_tools/test_,codec.py jpeg.py quiet_import.py record_file.py schema.py stacks.py video.py)
 
 bin := $(VENV)/bin
-all_tests = -m pytest -n $(PROCESSES) --dist=loadfile $(PYTEST_ARGS)
+pytest = -m pytest -n $(PROCESSES) --dist=loadfile
 # One stamp per requirements file, so that changing the stack installs it.
 stamp := $(VENV)/.installed-$(basename $(notdir $(REQUIREMENTS)))
 torch_stamp := $(VENV)/.installed-requirements-torch
@@ -107,13 +107,17 @@ $(docs_stamp): $(stamp) requirements-docs.txt
 	@touch $@
 
 .PHONY: test
-test: $(stamp)  ## run all tests; PROCESSES=0 keeps them in one process, PYTEST_ARGS="-m 'not slow'" narrows
-	$(bin)/python $(all_tests)
+test: $(stamp)  ## run the tests, but for the slow ones; PROCESSES=0 keeps them in one process, PYTEST_ARGS=... narrows
+	$(bin)/python $(pytest) -m "not slow" $(PYTEST_ARGS)
+
+.PHONY: test-slow
+test-slow: $(stamp)  ## run the tests that take longer: whole runs, killed processes, notebook, README, packages
+	$(bin)/python $(pytest) -m slow $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(stamp)  ## run all tests and list the lines that none reaches; less than 90 % is an error
 	$(bin)/python -m coverage erase
-	$(bin)/python -m coverage run $(all_tests)
+	$(bin)/python -m coverage run $(pytest) $(PYTEST_ARGS)
 	$(bin)/python -m coverage combine --quiet
 	$(bin)/python -m coverage report --show-missing
 
@@ -132,7 +136,7 @@ test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX
 .PHONY: test-latest
 test-latest:  ## run a part of the tests on the latest stack, in an environment of its own
 	$(MAKE) VENV=$(LATEST_VENV) REQUIREMENTS=requirements-latest.txt test \
-	  PYTEST_ARGS="$(latest_tests) -m 'not slow' $(PYTEST_ARGS)"
+	  PYTEST_ARGS="$(latest_tests) $(PYTEST_ARGS)"
 
 .PHONY: lint
 lint: $(stamp)  ## check style and format, and the Dockerfiles

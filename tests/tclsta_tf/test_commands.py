@@ -41,18 +41,6 @@ def workdir(tmp_path_factory, tiny_records, run_command):
     return folder
 
 
-def test_later_commands_need_the_workdir_only(workdir, tmp_path, run_command):
-    assert run_command("tclsta_tf.extract_features", f"--workdir={workdir}").returncode == 0
-    metrics = workdir / "report" / "metrics.json"
-    before = json.loads(metrics.read_text())
-    metrics.unlink()
-    assert run_command("tclsta_tf.evaluate", f"--workdir={workdir}").returncode == 0
-    after = json.loads(metrics.read_text())
-    assert before["results"] == after["results"] and before["flags"] == after["flags"]
-    done = run_command("tclsta_tf.export", f"--workdir={workdir}", f"--output_dir={tmp_path}")
-    assert done.returncode == 0 and (tmp_path / "1" / "saved_model.pb").exists(), done.stderr
-
-
 def test_the_rivals_of_benchmarks_are_trained_and_measured(workdir, tmp_path, run_command):
     copy = shutil.copytree(workdir, tmp_path / "run")
     done = run_command("benchmarks.baselines", f"--workdir={copy}", "--frames=3")
@@ -221,6 +209,7 @@ def test_predict_refuses_what_makes_no_sense(predict, arguments, message):
     assert status == 2 and message in errors and errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_experiment_over_splits_is_measured_again_and_compared(workdir, tiny_records, tmp_path, run_command):
     done = run_command(
         "tclsta_tf.experiment", TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--splits=2", "--seeds=3"
@@ -347,6 +336,7 @@ def test_help_tells_what_a_command_does_without_loading_tensorflow(module):
         assert name == "flagfile" or re.search(rf"^  --(\[no\])?{name}: ", done.stdout, re.MULTILINE), name
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_has_an_exit_status_of_its_own(tiny_records, tmp_path):
     flags = [TINY, f"--data_dir={tiny_records}", f"--workdir={tmp_path}", "--part=static", "--static_steps=100000",
              "--static_checkpoint_every=1000", "--static_validate_every=10"]  # fmt: skip

@@ -86,6 +86,7 @@ def test_stored_flow_shows_the_motion_of_the_class(tiny_records):
                 assert mean == pytest.approx(expected[record.label_strings[0]], abs=0.3), record.example_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", [0, 3])
 def test_records_are_the_same_bytes_whatever_the_number_of_workers(positions, tiny_videos, tmp_path):
     settings = config.RecordSettings(resize="64x48", flow="dis", positions=positions)

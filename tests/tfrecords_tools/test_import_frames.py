@@ -45,6 +45,7 @@ def _records(folder):
     return {shard.path.name: [schema.deserialise(data) for data in record_file.read(shard.path)] for shard in shards}
 
 
+@pytest.mark.slow
 def test_imported_records_equal_converted_ones(tiny_videos, tiny_records, tsn, tmp_path, import_frames):
     arguments = (
         "--layout=tsn", "--dataset=hmdb51", f"--frames_dir={tsn}", f"--splits_dir={tiny_videos.splits_dir}",

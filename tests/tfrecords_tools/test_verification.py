@@ -33,6 +33,7 @@ def test_whole_records_have_no_fault(tiny_records, tiny_videos):
     assert "0 fault(s)" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sparse_records_have_no_fault(workers, tiny_videos, tmp_path):
     listing = datasets.list_videos(

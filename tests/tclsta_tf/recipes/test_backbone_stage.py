@@ -59,6 +59,7 @@ def test_a_variant_whose_temporal_stage_falls_away_trains_its_backbone_stage(sta
     assert [stage.trains for stage in variant.config.motion] == ["all"]
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_stopped(staged, tmp_path):
     train_stream.train_stream(staged, "motion")
     other = dataclasses.replace(staged, workdir=tmp_path / "other")
@@ -84,6 +85,7 @@ def test_a_backbone_stage_stands_first_and_not_alone(tiny_config, stages):
         dataclasses.replace(tiny_config, motion=made)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_is_stopped_midway_ends_as_one_that_is_not(staged, tmp_path, killed_after_saving):
     """With all that the recipe for JHMDB21 has: average of the weights, dropout, statistics of the batch."""
     first, second = staged.config.motion

@@ -251,6 +251,7 @@ def test_onnx_answers_alike(finished, loaded, tmp_path, raw_videos):
         np.testing.assert_allclose(value, expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_command_line_of_tensorflow_runs_it(exported, tmp_path, raw_videos):
     """`saved_model_cli run`, as the documentation shows it."""
     np.savez(tmp_path / "clip.npz", frames=raw_videos[0][np.newaxis])

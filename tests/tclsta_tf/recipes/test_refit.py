@@ -14,6 +14,7 @@ def _ids(made, role):
     return {video.id for video in made.subset(role).videos}
 
 
+@pytest.mark.slow
 def test_a_refit_takes_every_video_and_the_fusion_of_its_run(finished, tmp_path):
     refit = finished.refit()
     with run.open_test_part():
@@ -38,6 +39,7 @@ def test_there_is_no_test_part_left(finished):
         finished.refit().subset("test")
 
 
+@pytest.mark.slow
 def test_a_run_that_holds_nothing_out_is_measured_and_refitted(finished, tmp_path):
     """As configs/jhmdb21/all.cfg: the whole training part is trained on, and the fusion learned on it."""
     settings = dataclasses.replace(

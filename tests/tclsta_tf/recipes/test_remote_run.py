@@ -30,6 +30,7 @@ def test_records_are_read_from_s3(remote, finished):
                 np.testing.assert_array_equal(values, other[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_stream_trained_on_s3_equals_the_local_one_and_goes_on(remote, finished, monkeypatch):
     train_stream.train_stream(remote, "static")
     model = parts.load(remote, "static")
@@ -59,6 +60,7 @@ def test_a_stream_trained_on_s3_equals_the_local_one_and_goes_on(remote, finishe
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
 
+@pytest.mark.slow
 def test_a_run_on_s3_is_evaluated_there(remote, finished, upload):
     for folder in ("static", "motion", "collaborative", "features", "ablation"):
         upload(finished.workdir / folder, remote.workdir / folder)

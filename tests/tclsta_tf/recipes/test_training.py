@@ -66,6 +66,7 @@ def test_two_logical_cpus_equal_one(tmp_path, tiny_records, tiny_config, two_cpu
         np.testing.assert_allclose(found, expected, atol=2e-6, err_msg=found.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["release", "alternate"])
 def test_other_collaborative_networks_run_too(finished, tmp_path, network):
     changes = {"collaborative_network": "release"} if network == "release" else {"alternate_updates": True}
@@ -119,6 +120,7 @@ def _stages(settings: config.TrainConfig) -> tuple[config.TrainConfig, ...]:
     return tuple(dataclasses.replace(settings, **change) for change in changes)
 
 
+@pytest.mark.slow
 def test_stages_train_what_they_say_and_resume_in_any_of_them(
     tmp_path, tiny_records, tiny_config, monkeypatch, killed_after_saving
 ):

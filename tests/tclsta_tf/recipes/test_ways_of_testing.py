@@ -197,6 +197,7 @@ def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pool
     assert ("data.test_clips", "1", "2") in lines
 
 
+@pytest.mark.slow
 def test_folds_give_every_training_video_scores_of_networks_that_have_not_seen_it(finished, tmp_path):
     made = copy_of(finished, tmp_path / "run", fusion={"awl_scores": "kfold", "awl_folds": 2})
     names = [step.name for step in steps.training_steps(made, [])]

@@ -285,6 +285,7 @@ def test_nonsense_on_the_wire_is_refused(server):
     assert received.startswith(b"HTTP/1.1 4") or received == b""
 
 
+@pytest.mark.slow
 def test_memory_returns_after_bad_input(server, http):
     bodies = [
         b"[" * 4_000_000,
@@ -314,6 +315,7 @@ def test_the_description_is_served(server, http):
     )
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_no_answer_is_wrong(serve, http, direct, clips):
     import httpx
 

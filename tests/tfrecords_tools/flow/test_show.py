@@ -70,6 +70,7 @@ def test_wrong_arguments(clip, tmp_path, write_video):
         show.show(clip, tmp_path / "no folder" / "flow.mp4", flow="dis")
 
 
+@pytest.mark.slow
 def test_the_command(run_command, clip, tmp_path):
     run = functools.partial(run_command, "tfrecords_tools.flow.show", cwd=tmp_path)
 

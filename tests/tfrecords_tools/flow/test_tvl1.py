@@ -166,6 +166,7 @@ def test_same_input_same_bytes_whatever_threads_and_batches():
         np.testing.assert_array_equal(tvl1.tvl1_flow(first[i : i + 1], second[i : i + 1], QUICK)[0], alone[i])
 
 
+@pytest.mark.slow
 def test_kinds_of_input_agree(interpreted):
     first, second = _pair((2, -1), 32, 40)
     flow = tvl1.tvl1_flow(first, second, QUICK)
@@ -269,6 +270,7 @@ def test_every_setting_works(changes, interpreted):
     assert _error(flow[:, 4:-4, 4:-4], (1, 0)) < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params, limit", [(tvl1.TVL1Params(), 0.150), (tvl1.FAST, 0.150)], ids=["default", "fast"])
 def test_rubber_whale(shared_data, params, limit):
     folder = shared_data / "rubberwhale"
