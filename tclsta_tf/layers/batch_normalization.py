@@ -1,5 +1,7 @@
 """Batch normalisation whose gradient is summed in one order."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -37,47 +39,42 @@ class BatchNormalization(keras.layers.BatchNormalization):
             average.assign(ops.cast(average, dtype) * self.momentum + value * (1.0 - self.momentum))
         gamma = ops.cast(self.gamma, dtype) if self.scale else ops.ones_like(mean)
         beta = ops.cast(self.beta, dtype) if self.center else ops.zeros_like(mean)
-        return self._normalise(inputs, gamma, beta, mean, variance, axes, dtype)
+        return _normalisation(axes, self.axis, self.epsilon)(inputs, gamma, beta, mean, variance)
 
-    def _normalise(
-        self,
+
+def _normalisation(axes: list[int], axis: int, epsilon: float) -> Callable[..., keras.KerasTensor]:
+    """A function of inputs, gamma, beta, mean and variance, with a gradient to the first three.
+
+    What goes to the inputs by way of their mean and variance over `axes` is in the gradient to the inputs.
+    """
+
+    @ops.custom_gradient
+    def normalise(
         inputs: keras.KerasTensor,
         gamma: keras.KerasTensor,
         beta: keras.KerasTensor,
         mean: keras.KerasTensor,
         variance: keras.KerasTensor,
-        axes: list[int],
-        dtype: str,
-    ) -> keras.KerasTensor:
-        axis, epsilon = self.axis, self.epsilon
-        shape = [1 if axis in axes else -1 for axis in range(len(inputs.shape))]
+    ) -> tuple:
+        dtype = mean.dtype
+        x = ops.cast(inputs, dtype)
+        outputs = ops.batch_normalization(x, mean, variance, axis, offset=beta, scale=gamma, epsilon=epsilon)
 
-        @ops.custom_gradient
-        def normalise(
-            inputs: keras.KerasTensor,
-            gamma: keras.KerasTensor,
-            beta: keras.KerasTensor,
-            mean: keras.KerasTensor,
-            variance: keras.KerasTensor,
-        ) -> tuple:
-            x = ops.cast(inputs, dtype)
-            outputs = ops.batch_normalization(x, mean, variance, axis, offset=beta, scale=gamma, epsilon=epsilon)
+        def gradient(*upstream: keras.KerasTensor) -> tuple:
+            shape = [1 if axis in axes else -1 for axis in range(len(inputs.shape))]
+            slope = ops.cast(upstream[-1], dtype)
+            inverse = ops.rsqrt(variance + epsilon)
+            whitened = (ops.cast(inputs, dtype) - ops.reshape(mean, shape)) * ops.reshape(inverse, shape)
+            of_beta = ops.sum(slope, axes)
+            of_gamma = ops.sum(slope * whitened, axes)
+            count = ops.cast(ops.size(slope), dtype) / ops.cast(ops.size(mean), dtype)
+            # Differences, no sums: TensorFlow would gather three terms of a sum into one operation again.
+            centred = slope - ops.reshape(of_beta / count, shape)
+            uncorrelated = centred - whitened * ops.reshape(of_gamma / count, shape)
+            of_inputs = uncorrelated * ops.reshape(inverse * gamma, shape)
+            nothing = ops.zeros_like(mean)
+            return ops.cast(of_inputs, inputs.dtype), of_gamma, of_beta, nothing, nothing
 
-            def gradient(*upstream: keras.KerasTensor) -> tuple:
-                slope = ops.cast(upstream[-1], dtype)
-                inverse = ops.rsqrt(variance + epsilon)
-                whitened = (ops.cast(inputs, dtype) - ops.reshape(mean, shape)) * ops.reshape(inverse, shape)
-                of_beta = ops.sum(slope, axes)
-                of_gamma = ops.sum(slope * whitened, axes)
-                count = ops.cast(ops.size(slope), dtype) / ops.cast(ops.size(mean), dtype)
-                # Differences, no sums: TensorFlow would gather three terms of a sum into one operation again.
-                centred = slope - ops.reshape(of_beta / count, shape)
-                uncorrelated = centred - whitened * ops.reshape(of_gamma / count, shape)
-                of_inputs = uncorrelated * ops.reshape(inverse * gamma, shape)
-                # What goes through the statistics is in `of_inputs` already.
-                nothing = ops.zeros_like(mean)
-                return ops.cast(of_inputs, inputs.dtype), of_gamma, of_beta, nothing, nothing
+        return ops.cast(outputs, inputs.dtype), gradient
 
-            return ops.cast(outputs, inputs.dtype), gradient
-
-        return normalise(inputs, gamma, beta, mean, variance)
+    return normalise
