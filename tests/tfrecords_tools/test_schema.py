@@ -142,6 +142,12 @@ def test_a_damaged_context_is_refused_by_its_key(key):
         schema.deserialise(_damaged(lambda example: CONTEXT_DAMAGE[key](example.context.feature)))
 
 
+def test_a_saturation_above_ours_is_refused_too():
+    key = "FORWARD_FLOW/image/saturation"
+    with pytest.raises(ValueError, match=f"`{key}` must be 20.0. Received: 25.0"):
+        schema.deserialise(_damaged(lambda example: example.context.feature[key].float_list.value.__setitem__(0, 25.0)))
+
+
 @pytest.mark.parametrize("key", LIST_DAMAGE)
 def test_a_damaged_list_is_refused_by_its_key(key):
     with pytest.raises(ValueError, match=f"`{key}`"):
@@ -151,6 +157,12 @@ def test_a_damaged_list_is_refused_by_its_key(key):
 def test_bytes_that_are_no_record_are_refused():
     with pytest.raises(ValueError, match="SequenceExample"):
         schema.deserialise(b"\xff\xff not a record")
+
+
+@pytest.mark.parametrize("size", [{"height": 0}, {"width": 0}, {"height": -3, "width": -3}], ids=str)
+def test_a_size_that_is_not_positive_is_refused(size):
+    with pytest.raises(ValueError, match="`image/height` and `image/width` must be positive"):
+        dataclasses.replace(_record(), **size)
 
 
 def test_a_record_without_frames_is_refused():

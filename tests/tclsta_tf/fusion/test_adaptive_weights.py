@@ -146,6 +146,8 @@ def test_equal_weights_equal_late_fusion():
         ({"floor": float("nan")}, r"`floor` must lie in \[0, 0.5\].*floor=nan"),
         ({"trade_off": -1.0}, r"`trade_off` must be finite and >= 0. Received: trade_off=-1.0"),
         ({"strength": 0.0}, r"`strength` must be finite and > 0.*strength=0.0"),
+        ({"strength": -1.0}, r"`strength` must be finite and > 0.*strength=-1.0"),
+        ({"strength": float("inf")}, r"`strength` must be finite and > 0.*strength=inf"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -159,6 +161,8 @@ def test_samples_out_of_range_are_refused():
     fit = adaptive_weights.fit_adaptive_weights
     with pytest.raises(ValueError, match=r"`motion_scores` must lie in \[0, 1\]: softmax scores, not logits"):
         fit(static, motion * 5, labels)
+    with pytest.raises(ValueError, match=r"`motion_scores` must lie in \[0, 1\].*to 1.00001"):
+        fit(static, np.where(motion == motion.max(), 1.00001, motion), labels)
     with pytest.raises(ValueError, match=r"`static_scores` must lie in \[0, 1\]"):
         fit(-static, motion, labels)
     with pytest.raises(ValueError, match=r"`static_scores` must be finite"):

@@ -105,11 +105,17 @@ def test_bad_arguments_are_refused():
         fit(static, motion, LABELS, 4)
     with pytest.raises(ValueError, match=r"`labels` must be one integer per video, shape \(200,\)"):
         fit(static, motion, LABELS[1:], 5)
+    with pytest.raises(ValueError, match=r"`labels` must be one integer per video.*shape \(201,\)"):
+        fit(static, motion, np.append(LABELS, 0), 5)
     with pytest.raises(ValueError, match="At least one video"):
         fit(static[:0], motion[:0], LABELS[:0], 5)
     with pytest.raises(ValueError, match=r"`costs` must hold finite numbers > 0"):
         fit(static, motion, LABELS, 5, costs=(0.0,))
+    with pytest.raises(ValueError, match=r"`costs` must hold finite numbers > 0"):
+        fit(static, motion, LABELS, 5, costs=(1.0, -1.0), held_out=(static, motion, LABELS))
     with pytest.raises(ValueError, match=r"Several `costs` need `held_out`"):
         fit(static, motion, LABELS, 5, costs=(1.0, 2.0))
+    with pytest.raises(ValueError, match=r"`held_out labels` must be one integer per video, shape \(200,\)"):
+        fit(static, motion, LABELS, 5, costs=(1.0, 2.0), held_out=(static, motion[1:], LABELS[1:]))
     with pytest.raises(ValueError, match=r"must have \(12, 7\) columns, as in training.*\(200, 7\)"):
         fit(static, motion, LABELS, 5).scores(motion, static)
