@@ -106,6 +106,19 @@ def test_the_choice_depends_on_the_seed_and_the_videos_only():
     assert first.loss != choose(static, motion, labels, groups, "lp", (0.0, 0.01), FLOORS, seed=5).loss
 
 
+@pytest.mark.parametrize("method", adaptive_weights.METHODS)
+def test_the_loss_is_that_of_weights_that_have_not_seen_the_video(method):
+    static, motion, labels, groups = _videos(12, 120, [3, 1, 0], [0, 1, 3])
+    chosen = cross_validation.choose_adaptive(static, motion, labels, groups, method, (0.0, 0.01), (0.1, 0.3), seed=2)
+    parts = cross_validation.assign_folds(labels, groups, 5, seed=2)
+    fused = np.empty_like(static)
+    for part in range(5):
+        rest, held_out = parts != part, parts == part
+        weights = chosen.fit(static[rest], motion[rest], labels[rest])
+        fused[held_out] = adaptive_weights.fuse_adaptive(static[held_out], motion[held_out], weights)
+    assert chosen.loss == pytest.approx(cross_validation.calibrated_loss(fused, labels).mean())
+
+
 def test_folds_keep_groups_whole_and_spread_classes():
     labels = np.repeat(np.arange(5), 40)
     groups = np.arange(200) // 4
@@ -172,7 +185,8 @@ def test_bad_arguments_are_refused():
         choose(static, motion, labels, groups[1:])
     with pytest.raises(ValueError, match="`method` must be one of"):
         choose(static, motion, labels, groups, "best")
-    with pytest.raises(ValueError, match=r"`grid` must hold parts of the weight, each in \[0, 1\]"):
-        cross_validation.choose_late_weights(static, motion, labels, grid=(0.5, 1.5))
+    for grid in ((0.5, 1.5), (0.5, -0.5), (), 0.5, [[0.5]]):
+        with pytest.raises(ValueError, match=r"`grid` must hold parts of the weight, each in \[0, 1\]"):
+            cross_validation.choose_late_weights(static, motion, labels, grid=grid)
     with pytest.raises(ValueError, match=r"`labels` must lie in \[0, 3\)"):
         cross_validation.choose_late_weights(static, motion, labels + 1)
