@@ -70,6 +70,17 @@ def test_lambda_is_chosen_by_what_it_does_to_held_out_videos():
     assert chosen.trade_off == 0.5
 
 
+@pytest.mark.parametrize("method", adaptive_weights.METHODS)
+def test_its_own_candidates_reach_from_free_weights_to_late_fusion(method):
+    for candidates in (cross_validation.TRADE_OFFS, cross_validation.FLOORS, cross_validation.STRENGTHS):
+        assert list(candidates) == sorted(set(candidates))
+    assert cross_validation.TRADE_OFFS[0] == cross_validation.FLOORS[0] == 0 and cross_validation.FLOORS[-1] == 0.5
+    assert adaptive_weights.TRADE_OFF in cross_validation.TRADE_OFFS
+    static, motion, labels, groups = _videos(13, 40, [2] * 3, [2] * 3)
+    lists = cross_validation.TRADE_OFFS, cross_validation.FLOORS, cross_validation.STRENGTHS
+    assert cross_validation.choose_adaptive(static, motion, labels, groups, method, *lists).folds == 5
+
+
 def test_one_candidate_is_taken_without_a_search():
     static, motion, labels, groups = _videos(4, 60, [2] * 3, [2] * 3)
     chosen = cross_validation.choose_adaptive(static, motion, labels, groups, "lp", (0.1,), (0.3,), (1.0, 2.0))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn import svm
+from sklearn.utils import parallel
 
 from tclsta_tf.fusion import early_svm
 
@@ -92,6 +93,21 @@ def test_two_processes_give_the_same_as_one(monkeypatch):
     np.testing.assert_array_equal(two.biases, one.biases)
 
 
+@pytest.mark.parametrize(("limit", "processes"), [(200 * 19 * 5 - 1, 2), (200 * 19 * 5, 1)])
+def test_a_second_process_is_for_many_numbers_and_classes(monkeypatch, limit, processes):
+    asked = []
+
+    class Parallel(parallel.Parallel):
+        def __init__(self, n_jobs):
+            asked.append(n_jobs)
+            super().__init__(n_jobs=1)
+
+    monkeypatch.setattr(early_svm.parallel, "Parallel", Parallel)
+    monkeypatch.setattr(early_svm, "_LARGE", limit)
+    early_svm.fit_early(*_videos(11, LABELS), LABELS, 5)
+    assert asked == [processes]
+
+
 def test_bad_arguments_are_refused():
     static, motion = _videos(9, LABELS)
     fit = early_svm.fit_early
@@ -119,3 +135,5 @@ def test_bad_arguments_are_refused():
         fit(static, motion, LABELS, 5, costs=(1.0, 2.0), held_out=(static, motion[1:], LABELS[1:]))
     with pytest.raises(ValueError, match=r"must have \(12, 7\) columns, as in training.*\(200, 7\)"):
         fit(static, motion, LABELS, 5).scores(motion, static)
+    with pytest.raises(ValueError, match=r"must have \(12, 7\) columns, as in training.*\(200, 12\)"):
+        fit(static, motion, LABELS, 5).scores(static, static)
