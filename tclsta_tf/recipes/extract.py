@@ -33,6 +33,7 @@ def extract(run: run_lib.Run, stream: str, roles: tuple[str, ...] = run_lib.ROLE
     missing = [role for role in roles if not digest or _made_by(run.feature_file(stream, role)) != digest]
     if not missing:
         return
+    parts.fix_orders()
     model = parts.load(run, stream)
     part = frozen.FrozenPart(run, stream, model) if run.config.stream_of(stream).cache_frozen else None
 

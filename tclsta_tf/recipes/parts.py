@@ -53,8 +53,17 @@ def prepare(device: config.DeviceConfig) -> None:
     keras.backend.clear_session()
     keras.utils.set_random_seed(device.seed)
     keras.config.set_dtype_policy(device.precision)
+    fix_orders()
+
+
+def fix_orders() -> None:
+    """Fixes the order of all operations in this process, so that the same input gives the same bits.
+
+    What a process was asked to do before must not matter either: features are the same extracted after training, or by
+    a command of their own.
+    """
     tf.config.experimental.enable_op_determinism()
-    # It gathers pairs of sums into TensorFlow's AddN, whose order of summation op determinism does not fix.
+    # It gathers pairs of sums into TensorFlow's AddN, whose order of summation op determinism leaves open.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 

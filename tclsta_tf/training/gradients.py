@@ -19,7 +19,7 @@ Forward = Callable[[Batch, tf.Tensor], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
 @dataclasses.dataclass
 class Gradients:
-    """Computes gradients; its methods are called inside a replica.
+    """Computes gradients; its methods are called inside a replica, while a `tf.function` is traced.
 
     Attributes:
         forward: runs the model on a replica's batch in training mode; the batch has a key `labels`.
