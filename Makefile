@@ -130,7 +130,7 @@ mutants: $(stamp)  ## change fusion, sampling, quantisation and records at rando
 	$(bin)/python tests/mutants.py $(MUTANTS)
 
 .PHONY: test-jax
-test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX
+test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX, but for the slow ones
 	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers tests/tfrecords_tools/flow/test_tvl1.py -m "not slow" $(PYTEST_ARGS)
 
 .PHONY: test-latest

@@ -28,12 +28,12 @@ def main(argv: Sequence[str]) -> None:
     del argv
     logging.set_verbosity(logging.WARNING)  # TensorFlow would tell of every reduction.
     import numpy as np
-    import tensorflow as tf
 
+    from tclsta_tf.recipes import parts
     from tclsta_tf.training import distribution
 
     distribution.prepare_devices(logical_cpus=2)
-    tf.config.experimental.enable_op_determinism()  # As in training.
+    parts.fix_orders()  # As in training.
     strategies = {name: distribution.make_strategy(name) for name in ("none", "mirrored")}
     shape = f"{_CLIPS.value} x {_FRAMES.value} frames of {_SIZE.value}"
     print(f"{shape} in a step, batch normalisation: {_BATCHNORM.value}\n")

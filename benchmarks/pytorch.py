@@ -74,10 +74,12 @@ def _tensorflow(xla: bool) -> Callable[[], object]:
 
     from tclsta_tf import config
     from tclsta_tf.models import backbones
+    from tclsta_tf.recipes import parts
     from tclsta_tf.training import gradients, losses, optimizers, schedules
 
     tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
     tf.config.threading.set_inter_op_parallelism_threads(_THREADS.value)
+    parts.fix_orders()  # As in training.
     shape = (_BATCH.value, _SIZE.value, _SIZE.value, 3)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, shape), tf.uint8)
     batch = {"clips": images, "labels": tf.zeros([_BATCH.value], tf.int32)}

@@ -31,8 +31,10 @@ def main(argv: Sequence[str]) -> None:
 
     from tclsta_tf import config
     from tclsta_tf.models import attention_stream, backbones, counting
+    from tclsta_tf.recipes import parts
     from tclsta_tf.training import gradients, losses, optimizers, schedules
 
+    parts.fix_orders()  # As in training.
     clips = np.random.default_rng(0).integers(0, 256, (_CLIPS.value, _FRAMES.value, _SIZE.value, _SIZE.value, 3))
     batch = {"clips": tf.constant(clips, tf.uint8), "labels": tf.zeros([_CLIPS.value], tf.int32)}
     stream = attention_stream.AttentionStream(

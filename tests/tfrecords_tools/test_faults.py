@@ -173,11 +173,12 @@ def test_a_killed_worker_changes_nothing(videos_dir, expected, tmp_path):
     command = _command(videos_dir, output_dir, "--workers=2", "--videos_per_shard=3")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not (writers := _writers(output_dir)) and time.monotonic() < deadline:
+    while not (writers := _writers(output_dir)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(writers[0], signal.SIGKILL)
+    if writers:
+        os.kill(writers[0], signal.SIGKILL)
     output, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors) == (0, ""), output + errors
+    assert writers and (process.returncode, errors) == (0, ""), output + errors
     assert _hashes(output_dir) == expected
 
 

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags
 
 from tclsta_tf import config
@@ -142,6 +143,17 @@ def test_features_of_another_model_are_made_again(finished, tmp_path):
         train_collaborative.train_collaborative(other)
     extract.extract(other, "static", ("train",))
     assert not np.allclose(features.read(file)["scores"], before)
+
+
+def test_features_are_the_same_in_a_process_that_has_trained_nothing(finished, tmp_path):
+    made = copy_of(finished, tmp_path / "run")
+    file = made.feature_file("static", "train")
+    before = file.read_bytes()
+    file.unlink()
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})  # as it is before a training
+    extract.extract(made, "static", ("train",))
+    assert file.read_bytes() == before
+    assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
 
 
 def test_a_trained_run_is_tested_with_other_crops_and_clips(finished, tmp_path):
