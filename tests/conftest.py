@@ -24,6 +24,11 @@ import pytest
 # JAX, where Keras imports it, sets a level of its own, which commands run by tests would inherit.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Test processes beside each other would wait for each other's threads: each has its share of the cores, and so have
+# the commands that it starts.
+if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // int(processes))))
+
 
 ROOT = Path(__file__).resolve().parents[1]
 

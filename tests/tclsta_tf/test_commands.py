@@ -72,6 +72,7 @@ def test_predict_answers_what_it_can_and_reports_the_rest(workdir, tiny_videos, 
     assert lines[2] == "2 of 3 videos could not be read"
 
 
+@pytest.mark.slow
 def test_predict_draws_the_attention(workdir, tiny_videos, tmp_path, run_command):
     import cv2
 

@@ -142,6 +142,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_tensorflow_loads_is_one_line(tmp_path):
     (tmp_path / "tensorflow").mkdir()
     module = "import os, time\nos.write(2, b'noise')\nopen('loads', 'w')\ntime.sleep(30)\n"

@@ -18,6 +18,7 @@ def _only_line(done: subprocess.CompletedProcess) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_good_and_bad_videos_from_the_command_line(tiny_videos, tmp_path, convert):
     videos_dir, output_dir = tmp_path / "videos", tmp_path / "records"
     shutil.copytree(tiny_videos.videos_dir, videos_dir)

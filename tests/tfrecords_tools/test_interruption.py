@@ -34,6 +34,7 @@ def test_it_waits_until_the_children_are_known():
     assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_it_comes_again_where_python_has_ignored_it():
     class Finalised:
         def __del__(self):

@@ -20,6 +20,7 @@ def _weights(model):
     return {weight.path: weight.numpy() for weight in model.weights}
 
 
+@pytest.mark.slow
 def test_the_backbone_is_trained_once_and_then_left_alone(staged, capfd):
     for made in (staged, staged.variant("none"), staged.variant("sa")):
         train_stream.train_stream(made, "motion")

@@ -69,6 +69,7 @@ def test_outputs_equal_those_of_the_whole_network(make_run, precision):
         assert np.abs(both[0]["scores"][0] - both[1]["scores"][0]).max() > 0  # two clips, not one twice
 
 
+@pytest.mark.slow
 def test_runs_of_other_seeds_and_validation_parts_share_the_features(make_run, tmp_path, capfd):
     weights = tmp_path / "start.weights.h5"  # otherwise the frozen part itself is drawn by the seed
     backbones.build_backbone("small", 20).save_weights(weights)
@@ -137,6 +138,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_weights(make_run, monkeypatch
         np.testing.assert_array_equal(value, trained[path])
 
 
+@pytest.mark.slow
 def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd, monkeypatch):
     made = make_run()
     for of in (made, made.variant("none")):
@@ -156,6 +158,7 @@ def test_tested_clips_are_stored_too_and_shared_by_variants(make_run, capfd, mon
             np.testing.assert_array_equal(stored[name], batch[name])
 
 
+@pytest.mark.slow
 def test_runs_share_a_folder_where_the_features_are_the_same(make_run, tmp_path, capfd):
     for name, changes in (("one", {}), ("two", {"lstm_units": 4}), ("three", {"freeze_until": "stage2"})):
         train_stream.train_stream(make_run(name, cache_dir=str(tmp_path / "cache"), **changes), "motion")
@@ -256,6 +259,7 @@ def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run,
         np.testing.assert_allclose(trained["cached"][path], value, rtol=1e-5, atol=1e-6, err_msg=path)
 
 
+@pytest.mark.slow
 def test_two_devices_train_like_one(make_run, tmp_path):
     trained = {}
     for distribution in ("none", "mirrored"):

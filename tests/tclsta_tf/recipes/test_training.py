@@ -51,6 +51,7 @@ def test_a_stream_stopped_and_started_again_ends_with_the_same_weights(
         np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=found.path)
 
 
+@pytest.mark.slow
 def test_two_logical_cpus_equal_one(tmp_path, tiny_records, tiny_config, two_cpus):
     models = []
     for distribution in ("none", "mirrored"):
@@ -159,6 +160,7 @@ def test_a_variant_without_a_temporal_head_leaves_out_its_stage(tmp_path, tiny_r
     assert "--static_trains=spatial,all\n" in variant.flags and "--motion_trains" not in variant.flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains(tmp_path, tiny_records, tiny_config, precision):
     device = dataclasses.replace(tiny_config.device, precision=precision)

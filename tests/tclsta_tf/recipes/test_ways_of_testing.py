@@ -91,6 +91,7 @@ def test_permuted_test_labels_change_no_score(finished, tmp_path, monkeypatch):
         np.testing.assert_allclose(found.scores[row], values, atol=1e-6, err_msg=row)
 
 
+@pytest.mark.slow
 def test_an_equal_report_is_kept(finished, tmp_path):
     made = copy_of(finished, tmp_path / "run")
     report.evaluate_and_report(made, keep_equal=True)
@@ -102,6 +103,7 @@ def test_an_equal_report_is_kept(finished, tmp_path):
     assert (made.workdir / "test_part_reads.txt").read_text().count("\n") == reads.count("\n") + 1
 
 
+@pytest.mark.slow
 def test_a_report_that_was_broken_off_is_made_again(finished, tmp_path, monkeypatch):
     made = copy_of(finished, tmp_path / "run")
     report.evaluate_and_report(made)
@@ -114,6 +116,7 @@ def test_a_report_that_was_broken_off_is_made_again(finished, tmp_path, monkeypa
     assert "fusion/late-1:3" in (made.report_dir / "results.csv").read_text()
 
 
+@pytest.mark.slow
 def test_speeds_that_are_measured_afterwards_come_into_the_report(finished, tmp_path):
     made = copy_of(finished, tmp_path / "run")
     report.evaluate_and_report(made, keep_equal=True)
@@ -156,6 +159,7 @@ def test_features_are_the_same_in_a_process_that_has_trained_nothing(finished, t
     assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_tested_with_other_crops_and_clips(finished, tmp_path):
     made = copy_of(finished, tmp_path / "run", data={"test_crops": 10, "test_clips": 2})
     evaluate.evaluate(made)
@@ -181,6 +185,7 @@ def test_one_frame_is_the_middle_one(finished, tmp_path):
     assert said == "1 clip of a video, 1 frame a clip (4 for the collaborative network and early fusion), 1 crop"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_several_clips_each_go_through_the_whole_method(finished, tmp_path, pooling):
     made = copy_of(finished, tmp_path / "run", data={"test_clips": 2, "clip_pooling": pooling})

@@ -273,6 +273,7 @@ def test_reading_commands_refuse_another_configuration_and_overwrite_nothing(fin
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_an_equal_export_is_kept_and_another_one_gets_the_next_number(finished, tmp_path):
     first = export.export(finished, tmp_path, keep_equal=True)
     assert export.export(finished, tmp_path, keep_equal=True) == first == tmp_path / "1"

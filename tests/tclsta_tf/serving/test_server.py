@@ -269,6 +269,7 @@ def talk(server, *pieces, pause=0.0, patience=15.0):
     return received, time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_slow_clients_are_cut_off(server, http):
     assert talk(server)[1] < 6  # a connection without a word
     assert talk(server, *[b"G", b"E", b"T"] * 3, pause=0.7)[1] < 10  # a header a byte at a time

@@ -33,6 +33,7 @@ def test_a_pair_alone_gives_the_same_as_in_a_batch(method, moving_texture):
     np.testing.assert_array_equal(flow(frames[:, ::-1]), flow(np.ascontiguousarray(frames[:, ::-1])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_the_number_of_threads_changes_nothing(method, moving_texture):
     # Records are made by single-threaded workers, prediction uses what the machine has: both must see the same flow.
