@@ -41,6 +41,7 @@ def workdir(tmp_path_factory, tiny_records, run_command):
     return folder
 
 
+@pytest.mark.slow
 def test_the_rivals_of_benchmarks_are_trained_and_measured(workdir, tmp_path, run_command):
     copy = shutil.copytree(workdir, tmp_path / "run")
     done = run_command("benchmarks.baselines", f"--workdir={copy}", "--frames=3")

@@ -276,6 +276,7 @@ def test_pytorch_that_is_missing_is_asked_for(monkeypatch, tmp_path):
         import_weights.read_state_dict(tmp_path / "network.pth")
 
 
+@pytest.mark.slow
 def test_command(run_command, tmp_path):
     command = functools.partial(run_command, "tclsta_tf.import_weights", "--quiet", cwd=tmp_path)
 

@@ -243,6 +243,7 @@ def square_records(tmp_path_factory, tiny_videos):
     return folder
 
 
+@pytest.mark.slow
 def test_where_nothing_is_random_training_is_that_of_the_whole_network(make_run, square_records, monkeypatch):
     # The frozen part's features have 16 bits anyway, so that storing them changes nothing. Folding its normalisation
     # rounds them otherwise; that it changes no more is the business of the tests of folding.
