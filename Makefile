@@ -133,6 +133,10 @@ mutants: $(stamp)  ## change fusion, sampling, quantisation and records at rando
 test-jax: $(stamp)  ## run the tests of layers and of TV-L1 on JAX, but for the slow ones
 	KERAS_BACKEND=jax $(bin)/python -m pytest tests/tclsta_tf/layers tests/tfrecords_tools/flow/test_tvl1.py -m "not slow" $(PYTEST_ARGS)
 
+.PHONY: install-latest
+install-latest:  ## make the environment of the latest stack in .venv-latest
+	$(MAKE) VENV=$(LATEST_VENV) REQUIREMENTS=requirements-latest.txt install
+
 .PHONY: test-latest
 test-latest:  ## run a part of the tests on the latest stack, in an environment of its own
 	$(MAKE) VENV=$(LATEST_VENV) REQUIREMENTS=requirements-latest.txt test \

@@ -61,7 +61,7 @@ def _normalisation(axes: list[int], axis: int, epsilon: float) -> Callable[..., 
         outputs = ops.batch_normalization(x, mean, variance, axis, offset=beta, scale=gamma, epsilon=epsilon)
 
         def gradient(*upstream: keras.KerasTensor) -> tuple:
-            shape = [1 if axis in axes else -1 for axis in range(len(inputs.shape))]
+            shape = [1 if place in axes else -1 for place in range(len(inputs.shape))]
             slope = ops.cast(upstream[-1], dtype)
             inverse = ops.rsqrt(variance + epsilon)
             whitened = (ops.cast(inputs, dtype) - ops.reshape(mean, shape)) * ops.reshape(inverse, shape)

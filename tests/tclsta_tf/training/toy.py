@@ -10,9 +10,8 @@ from tclsta_tf import config
 from tclsta_tf.training import checkpoints, losses, optimizers, schedules, summaries, trainer
 
 EXAMPLES = np.random.default_rng(1).normal(size=(64, 6)).astype(np.float32)
-
-
 LABELS = (EXAMPLES[:, 0] > 0).astype(np.int32)
+ONE_STEP = {"steps": 1, "learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
 
 
 def batches(step, batch_size=8):
@@ -75,9 +74,6 @@ def moved(loop):
     before = weights(loop)
     loop.train()
     return [start - end for start, end in zip(before, weights(loop), strict=True)]
-
-
-ONE_STEP = {"steps": 1, "learning_rate": 1.0, "optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
 
 
 def assert_same_weights(first, second, **tolerance):
